@@ -1,0 +1,2 @@
+// Package hashfile reads lists of hashes from files.
+package hashfile
