@@ -1,12 +1,20 @@
-// Package store keeps hash lists in Badger. A list is an append-only chain of
-// changes; its state is the fold of the chain. An applied change is durable
-// when the call returns, and one that was cut short leaves the state before
-// it.
+// Package store keeps hash lists in a folder, in Badger. A list is an
+// append-only chain of changes; its state is the fold of the chain. An applied
+// change is durable when the call returns, and one that was cut short leaves
+// the state before it.
+//
+// Make a list with [Store.Create], change it with [Store.Apply] or, when the
+// change does not fit in memory, with a [Draft], and read it through a
+// [Snapshot], which holds one version still while others are applied.
+//
+// Each change names the root of the list before and after it, a commitment to
+// the set of live hashes: two stores whose lists have the same root hold the
+// same list. What is read is checked against the chain or against checksums
+// that hang on it, so damage on disk is an error and never a shorter list.
 package store
 
 import (
 	"context"
-	"iter"
 	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -16,29 +24,38 @@ import (
 // Entry is one thing on a list, such as a picture: an id that is unique in the
 // list and the hashes that stand for it.
 type Entry struct {
-	ID     string
-	Label  string
+	// ID is 1 to 255 bytes of UTF-8 without control characters.
+	ID string
+	// Label is what the source calls the entry's class, up to 1024 bytes.
+	Label string
+	// Hashes are the entry's hashes, at least one, each kind and value once,
+	// in the order of their kinds and values.
 	Hashes []Hash
 }
 
 // Hash is a hash of an entry.
 type Hash struct {
 	hash.Hash
-	Quality     hash.Quality // UnknownQuality if the source gave none
-	Origin      hash.Kind    // "pdq-512" if the pdq was made by that function, else ""
+	Quality     hash.Quality // hash.UnknownQuality if the source gave none
+	Origin      hash.Kind    // hash.KindPDQ512 if the pdq was made by that function, else ""
 	Quarantined bool         // kept and shown, but not matched: it is degenerate
 }
 
 // Change is a group of edits to a list that is applied whole or not at all.
+// Deletions come first: an id in both is there afterwards, as it was put.
 type Change struct {
-	Put    []Entry  // added, or replacing the entry of the same id
+	// Put is added, or replaces the entry of the same id. The hashes of two
+	// puts with one id are joined. A hash of kind pdq-512 becomes a pdq of that
+	// origin, and a degenerate pdq is quarantined.
+	Put    []Entry
 	Delete []string // ids; an id that is not there is no error
-	Cursor []byte   // the source's checkpoint after this change, nil if it has none
+	Cursor []byte   // the source's checkpoint after this change; nil keeps the one before
+	Note   string   // why, for the log; up to 1024 bytes
 }
 
 // List is what a list is called and how it is matched.
 type List struct {
-	Name         string
+	Name         string // [a-z0-9][a-z0-9._-]{0,63}
 	Mode         match.Mode
 	Surfaces     []string // where it applies; none means everywhere
 	Radius       int      // for pdq; 0 means hash.DefaultRadius
@@ -49,25 +66,59 @@ type List struct {
 // Status is a list with the state of its chain.
 type Status struct {
 	List
-	Version     match.Version
-	Entries     int // live
-	Hashes      int // of live entries
-	Quarantined int // hashes
-	Applied     time.Time
+	// ID tells the list from others that had its name before: 32 hexadecimal
+	// digits, chosen at random by Create.
+	ID          string
+	Version     match.Version // Seq is 0 before the first change
+	Entries     int           // live
+	Hashes      int           // of live entries
+	Quarantined int           // of these hashes
+	Applied     time.Time     // when the last change was; zero if there is none
 	Cursor      []byte
 }
 
-// Store is an open folder of lists. It is safe for concurrent use by one
-// process; a second one gets [ErrLocked].
-type Store struct{}
+// Applied says what a change did.
+type Applied struct {
+	Status      Status // after the change
+	Added       int    // entries that were not there
+	Replaced    int    // entries that were there and differ now
+	Deleted     int
+	Unchanged   int // entries put that were there and equal; deletions of what was not there do not count
+	Quarantined int // hashes of added and replaced entries that are quarantined
+}
 
-// Open opens the store in dir, or makes one if dir is missing or empty.
-func Open(dir string) (*Store, error) { panic("unwritten") }
+// Record is the head of a change in a list's chain.
+type Record struct {
+	Version     match.Version // after the change
+	PrevRoot    string
+	Time        time.Time
+	Note        string
+	Entries     int // live after the change
+	Hashes      int
+	Quarantined int
+	Added       int
+	Replaced    int
+	Deleted     int
+	Digest      string // SHA-256 of the record, which holds that of the record before
+}
 
-// Close releases the folder.
-func (s *Store) Close() error { panic("unwritten") }
+// Edit is a step of a change: an entry comes or goes. An entry that is
+// replaced goes as it was and then comes as it is.
+type Edit struct {
+	Seq    uint64
+	Remove bool
+	Entry  Entry
+}
 
-// Create makes an empty list. The error is [ErrExists] if the name is taken.
+// Options are the settings of a store; the zero value is right for most.
+type Options struct {
+	// Memory is what the store may use for buffers and caches, in bytes; 0
+	// means 512 MiB. It is a target, and at least 128 MiB.
+	Memory int64
+}
+
+// Create makes an empty list. Created is set if it is zero. The error is
+// [ErrExists] if the name is taken.
 func (s *Store) Create(ctx context.Context, l List) error { panic("unwritten") }
 
 // Configure changes how a list is matched: everything in l but Name and Created.
@@ -81,15 +132,3 @@ func (s *Store) Lists(ctx context.Context) ([]Status, error) { panic("unwritten"
 
 // Status returns one list. The error is [ErrNoList] if there is none.
 func (s *Store) Status(ctx context.Context, list string) (Status, error) { panic("unwritten") }
-
-// Apply appends a change to a list's chain. When it returns without error the
-// change is on disk and current; otherwise the list is as before.
-func (s *Store) Apply(ctx context.Context, list string, c Change) (Status, error) {
-	panic("unwritten")
-}
-
-// Entries yields the live entries of a list as of one version, by id. It stops
-// at the first error.
-func (s *Store) Entries(ctx context.Context, list string) iter.Seq2[Entry, error] {
-	panic("unwritten")
-}
