@@ -91,3 +91,23 @@ func bestOfEach(ms []Match) []Match {
 	}
 	return ms
 }
+
+// nearest finds the first k matches within a radius by searches of a growing
+// one. What a search finds within r comes before all else, so k matches are
+// enough.
+func nearest(dst []Match, k, radius int, search func(dst []Match, radius int) []Match) []Match {
+	start := len(dst)
+	if k <= 0 {
+		return dst
+	}
+	for r := 7; ; r += 8 + r/32*8 {
+		r = min(r, radius)
+		dst = search(dst[:start], r)
+		if len(dst)-start >= k {
+			return dst[:start+k]
+		}
+		if r == radius {
+			return dst
+		}
+	}
+}

@@ -18,6 +18,7 @@ func eachIndex(t *testing.T, f func(t *testing.T, x Index)) {
 		make func() Index
 	}{
 		{"Flat", func() Index { return NewFlat() }},
+		{"BKTree", func() Index { return NewBKTree(hash.PDQ.Distance) }},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			x := k.make()
