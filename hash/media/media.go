@@ -2,28 +2,70 @@
 // content, checks the declared size against limits before it allocates, and
 // decodes JPEG, PNG, GIF, WebP, BMP and TIFF into rows for a [hash.Hasher].
 //
+// A [Hasher] hashes one file at a time. [Each] hashes many on all cores, in
+// order, and a [Budget] bounds the pixels that the hashers of a process decode
+// at a time.
+//
+// Pixels are those of the programs that made the lists: alpha is dropped and
+// colours are not multiplied by it, EXIF orientation, gamma and colour profiles
+// are left alone, 16-bit colours keep their high byte, and 16-bit grey is
+// clipped at 255, as Pillow does.
+//
 // Uploads are hostile: every failure is an [*Error] that says which limit or
 // which defect, nothing panics, and no picture touches the disk or a log.
 package media
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"image"
 
 	"github.com/tidemark-project/tidemark/hash"
 )
 
-// Limits bound what one file may cost.
+// Limits bound what one file may cost. A field that is zero has the value that
+// [DefaultLimits] gives it.
 type Limits struct {
 	Bytes  int64 // size of the file
 	Pixels int64 // width times height, of one frame
 	Side   int   // width or height
 	Frames int   // sampled frames of an animation that are hashed
+	// Total bounds the pixels of all frames of an animation that must be
+	// decoded, and those of all that are hashed.
+	Total int64
 }
 
 // DefaultLimits are the limits of the zero [Hasher]: 64 MiB, 100 megapixels,
-// 16,384 a side, 16 frames.
-var DefaultLimits = Limits{Bytes: 64 << 20, Pixels: 100e6, Side: 16384, Frames: 16}
+// 16,384 a side, 16 frames, and 400 megapixels in all frames together.
+var DefaultLimits = Limits{Bytes: 64 << 20, Pixels: 100e6, Side: 16384, Frames: 16, Total: 400e6}
+
+// orDefault returns l with the default in every field that is zero.
+func (l Limits) orDefault() Limits {
+	d := DefaultLimits
+	return Limits{
+		Bytes:  cmp.Or(l.Bytes, d.Bytes),
+		Pixels: cmp.Or(l.Pixels, d.Pixels),
+		Side:   cmp.Or(l.Side, d.Side),
+		Frames: cmp.Or(l.Frames, d.Frames),
+		Total:  cmp.Or(l.Total, d.Total),
+	}
+}
+
+// checkSize returns an error if a picture of width by height is empty or over
+// a limit.
+func (l Limits) checkSize(width, height int64) error {
+	switch {
+	case width <= 0 || height <= 0:
+		return defect("the header declares an empty picture, %d by %d pixels", width, height)
+	case max(width, height) > int64(l.Side):
+		return tooLarge("the picture is %d by %d pixels and the limit is %d a side (Limits.Side)", width, height, l.Side)
+	case width*height > l.Pixels:
+		return tooLarge("the picture is %d by %d pixels and the limit is %d in all (Limits.Pixels)", width, height, l.Pixels)
+	}
+	return nil
+}
 
 // Code says in one word what went wrong with a file. It is part of the JSON
 // contract.
@@ -33,7 +75,7 @@ type Code string
 const (
 	TooLarge    Code = "too_large"   // over a limit
 	Undecodable Code = "undecodable" // defective
-	Unsupported Code = "unsupported" // not a picture format that Tidemark decodes
+	Unsupported Code = "unsupported" // not a picture, or a kind of picture that Tidemark doesn't decode
 	Unreadable  Code = "unreadable"  // the file could not be read at all
 )
 
@@ -46,6 +88,18 @@ type Error struct {
 func (e *Error) Error() string { return "media: " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
+func tooLarge(format string, args ...any) error {
+	return &Error{TooLarge, fmt.Errorf(format, args...)}
+}
+
+func defect(format string, args ...any) error {
+	return &Error{Undecodable, fmt.Errorf(format, args...)}
+}
+
+func unsupported(format string, args ...any) error {
+	return &Error{Unsupported, fmt.Errorf(format, args...)}
+}
+
 // Info describes a picture file.
 type Info struct {
 	Format      string // "jpeg", "png", "gif", "webp", "bmp" or "tiff"; "" if unknown
@@ -53,21 +107,23 @@ type Info struct {
 	Height      int
 	Orientation int  // EXIF orientation, 1 to 8; 1 if the file gives none. It is reported, never applied.
 	Frames      int  // frames in the file; 1 for a still
-	Truncated   bool // the file ends early, and the missing part was filled as libjpeg does
+	Truncated   bool // the file ends early; known once it is decoded
 }
 
 // Frame is one hashed frame of a picture file.
 type Frame struct {
-	Index  int // position in the animation, from 0
-	Full   hash.Sum
-	Shrunk hash.Sum // by [hash.Shrink512]
+	Index  int      // position in the animation, from 0
+	Full   hash.Sum // by [hash.Full]; zero if that was not asked for
+	Shrunk hash.Sum // by [hash.Shrink512]; zero if that was not asked for
 }
 
 // Picture is a decoded and hashed file.
 type Picture struct {
 	Info
 	// Frames holds the frame of a still, or up to Limits.Frames frames of an
-	// animation, evenly sampled, without those that hash as an earlier one.
+	// animated GIF, evenly sampled from the first to the last, without those
+	// that hash as an earlier one. Of animated PNG and WebP files it holds the
+	// first frame alone, so Info.Frames tells what was not looked at.
 	Frames []Frame
 }
 
@@ -75,25 +131,102 @@ type Picture struct {
 // [DefaultLimits]. It keeps its buffers and must not be used by two goroutines
 // at a time.
 type Hasher struct {
-	Limits Limits // the zero value means DefaultLimits
+	Limits Limits
+	Budget *Budget // shared with other hashers, bounds what they decode at a time; nil is no bound
 
-	pdq hash.Hasher
+	pdq    hash.Hasher
+	band   []byte
+	frames []Frame
+	gif    gifCanvas
 }
 
 // Hash decodes file and computes the PDQ functions f of its frames. The
 // Picture's slice is valid until the next call. Errors are of type [*Error]
 // but for ctx's own.
 func (h *Hasher) Hash(ctx context.Context, file []byte, f hash.Function) (Picture, error) {
-	panic("unwritten")
+	info, err := h.Stat(file)
+	if err != nil {
+		return Picture{Info: info}, err
+	}
+	n := int64(info.Width) * int64(info.Height)
+	if err := h.Budget.Acquire(ctx, n); err != nil {
+		return Picture{Info: info}, err
+	}
+	defer h.Budget.Release(n)
+
+	h.frames = h.frames[:0]
+	err = guard(info.Format, func() error {
+		if info.Format == "gif" {
+			return h.hashGIF(ctx, file, &info, f)
+		}
+		h.pdq.Start(info.Width, info.Height, f)
+		if err := h.decode(ctx, file, &info, &h.pdq); err != nil {
+			return err
+		}
+		h.addFrame(0, f)
+		return nil
+	})
+	if err != nil {
+		return Picture{Info: info}, err
+	}
+	return Picture{Info: info, Frames: h.frames}, nil
 }
 
-// Stat reads what a file's header declares, without decoding it, and checks it
-// against the limits. Errors are of type [*Error].
-func (h *Hasher) Stat(file []byte) (Info, error) { panic("unwritten") }
+// addFrame keeps the hashes of the frame that was written to h.pdq, unless an
+// earlier frame has the same.
+func (h *Hasher) addFrame(index int, f hash.Function) {
+	fr := Frame{Index: index}
+	if f&hash.Full != 0 {
+		fr.Full = h.pdq.Sum(hash.Full)
+	}
+	if f&hash.Shrink512 != 0 {
+		fr.Shrunk = h.pdq.Sum(hash.Shrink512)
+	}
+	for i := range h.frames {
+		if h.frames[i].Full.PDQ == fr.Full.PDQ && h.frames[i].Shrunk.PDQ == fr.Shrunk.PDQ {
+			return
+		}
+	}
+	h.frames = append(h.frames, fr)
+}
 
 // Decode returns the first frame of file as an image, for the 64-bit kinds and
-// for thumbnails: an [image.RGBA] or [image.NRGBA] or [image.Gray] whose bounds begin at 0,0. Errors
-// are of type [*Error] but for ctx's own.
+// for thumbnails: an [*image.Gray] or an opaque [*image.NRGBA] whose bounds
+// begin at 0,0. Errors are of type [*Error] but for ctx's own.
 func (h *Hasher) Decode(ctx context.Context, file []byte) (image.Image, Info, error) {
-	panic("unwritten")
+	info, err := h.Stat(file)
+	if err != nil {
+		return nil, info, err
+	}
+	n := int64(info.Width) * int64(info.Height)
+	if err := h.Budget.Acquire(ctx, n); err != nil {
+		return nil, info, err
+	}
+	defer h.Budget.Release(n)
+
+	p := pixels{width: info.Width, height: info.Height}
+	err = guard(info.Format, func() error {
+		if info.Format == "gif" {
+			return h.firstGIF(ctx, file, &info, &p)
+		}
+		return h.decode(ctx, file, &info, &p)
+	})
+	if err != nil {
+		return nil, info, err
+	}
+	return p.image(), info, nil
 }
+
+// guard calls decode and turns a panic into an error. The decoders of
+// golang.org/x/image have had panics on crafted files, and one upload must not
+// end the process that also judges all others.
+func guard(format string, decode func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &Error{Undecodable, fmt.Errorf("%s: %w: %v", format, errPanic, r)}
+		}
+	}()
+	return decode()
+}
+
+var errPanic = errors.New("the decoder panicked")
