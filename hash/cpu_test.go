@@ -1,0 +1,45 @@
+package hash
+
+import (
+	"testing"
+
+	"github.com/tidemark-project/tidemark/internal/testenv"
+)
+
+// kernel is a flag that chooses assembly, by its word in
+// TIDEMARK_TEST_REQUIRE.
+type kernel struct {
+	name string
+	use  *bool
+}
+
+// eachKernel runs f with everything this machine has, then without its
+// strongest kernels, and so on down to the generic code. The test must not be
+// parallel.
+func eachKernel[T interface {
+	testing.TB
+	Run(name string, f func(T)) bool
+}](t T, f func(t T)) {
+	t.Helper()
+	for _, k := range kernels {
+		was := *k.use
+		if was {
+			t.Run(k.name, f)
+		}
+		*k.use = false
+		defer func() { *k.use = was }()
+	}
+	t.Run("generic", f)
+}
+
+func TestRequiredKernels(t *testing.T) {
+	for _, word := range []string{"avx2", "avx512", "neon"} {
+		t.Run(word, func(t *testing.T) {
+			has := false
+			for _, k := range kernels {
+				has = has || k.name == word && *k.use
+			}
+			testenv.Require(t, word, has, "a processor and a build with "+word)
+		})
+	}
+}

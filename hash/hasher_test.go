@@ -1,0 +1,180 @@
+package hash
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+// noise returns a picture of random blobs over a gradient, which has detail at
+// all scales and colours everywhere.
+func noise(r *rand.Rand, width, height, pixel int) picture {
+	p := picture{width, height, make([]byte, width*height*pixel)}
+	for i := range p.pix {
+		p.pix[i] = byte(i*255/len(p.pix) ^ r.IntN(64))
+	}
+	for range 12 {
+		x, y, n, v := r.IntN(width), r.IntN(height), 1+r.IntN(max(width, height)), byte(r.IntN(256))
+		for yy := y; yy < min(height, y+n); yy++ {
+			for i := (yy*width + x) * pixel; i < (yy*width+min(width, x+n))*pixel; i++ {
+				p.pix[i] += v
+			}
+		}
+	}
+	return p
+}
+
+// write hands the rows of p to h, a few at a time.
+func (p *picture) write(r *rand.Rand, h *Hasher) {
+	pixel := len(p.pix) / (p.width * p.height)
+	for rest := p.pix; len(rest) > 0; {
+		n := min(len(rest), r.IntN(20)*p.width*pixel)
+		if pixel == 1 {
+			h.WriteGray(rest[:n])
+		} else {
+			h.WriteRGB(rest[:n])
+		}
+		rest = rest[n:]
+	}
+}
+
+func TestHasherEqualsOracle(t *testing.T) {
+	eachKernel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		sizes := [][2]int{
+			{1, 1}, {4, 900}, {5, 5}, {64, 64}, {128, 129}, {257, 256}, {512, 512}, {513, 3}, {600, 40}, {40, 600},
+			{511, 640}, {1100, 530}, {1024, 1024}, {2100, 700}, {700, 2100}, {16384, 9}, {9, 16384},
+		}
+		for range 60 {
+			sizes = append(sizes, [2]int{1 + r.IntN(600), 1 + r.IntN(600)})
+		}
+		var h Hasher
+		for i, size := range sizes {
+			pixel := []int{3, 1}[i%2]
+			p := noise(r, size[0], size[1], pixel)
+			both := Full | Shrink512
+			h.Start(p.width, p.height, []Function{Full, Shrink512, both, both}[i%4])
+			p.write(r, &h)
+			for _, f := range []Function{Full, Shrink512} {
+				if h.functions&f == 0 {
+					continue
+				}
+				if got, want := h.Sum(f), oracle(p.pix, p.width, p.height, f); got != want {
+					t.Errorf("%dx%d, %d bytes a pixel: Sum(%d) = %v, want %v", p.width, p.height, pixel, f, got, want)
+				}
+			}
+		}
+	})
+}
+
+func TestGridPicture(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	p := noise(r, 700, 300, 3)
+	var h Hasher
+	h.Start(GridSide, GridSide, Shrink512)
+	h.WriteRGB(oracleShrink(p.pix, p.width, p.height, 3))
+	_, want := p.sums(new(Hasher))
+	if got := h.Sum(Shrink512); got != want {
+		t.Errorf("Sum of the pixels on the grid = %v, want %v", got, want)
+	}
+}
+
+func TestHasherAllocates(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	large, small := noise(r, 700, 600, 3), noise(r, 64, 64, 3)
+	var h Hasher
+	hash := func() {
+		large.sums(&h)
+		small.sums(&h)
+	}
+	hash()
+	if got := testing.AllocsPerRun(2, hash); got != 0 {
+		t.Errorf("two pictures allocate %v times, want 0", got)
+	}
+}
+
+func TestHasherMemory(t *testing.T) {
+	var h Hasher
+	h.Start(10000, 10000, Full|Shrink512)
+	row := make([]byte, 30000)
+	for range 10000 / 50 {
+		h.WriteRGB(row)
+	}
+	floats := 0
+	for _, f := range []*filter{&h.full, &h.shrunk} {
+		floats += cap(f.band) + cap(f.ring) + cap(f.ring2) + cap(f.sumDown) + cap(f.divAcross) + 8*(cap(f.luma)+cap(f.boxed)+cap(f.sums))
+	}
+	if floats*4 > 5<<20 {
+		t.Errorf("a picture of 100 megapixels takes %d bytes of buffers, want at most 5 MiB", floats*4)
+	}
+}
+
+func TestHasherPanics(t *testing.T) {
+	for name, f := range map[string]func(h *Hasher){
+		"empty picture": func(h *Hasher) { h.Start(0, 5, Full) },
+		"broken row":    func(h *Hasher) { h.Start(10, 10, Full); h.WriteRGB(make([]byte, 31)) },
+		"missing rows":  func(h *Hasher) { h.Start(10, 10, Full); h.WriteGray(make([]byte, 90)); h.Sum(Full) },
+		"not asked for": func(h *Hasher) { h.Start(1, 1, Full); h.WriteGray(make([]byte, 1)); h.Sum(Shrink512) },
+		"not started":   func(h *Hasher) { h.WriteGray(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			f(new(Hasher))
+		})
+	}
+}
+
+func TestLumaFull(t *testing.T) {
+	rgb := make([]byte, 3*256)
+	got := make([]float32, 256)
+	eachKernel(t, func(t *testing.T) {
+		for r := range 256 {
+			for g := range 256 {
+				for b := range 256 {
+					rgb[3*b], rgb[3*b+1], rgb[3*b+2] = byte(r), byte(g), byte(b)
+				}
+				lumaFull(got, rgb)
+				for b, luma := range got {
+					want := float32(float64(0.299*float64(r)) + float64(0.587*float64(g)) + float64(0.114*float64(b)))
+					if luma != want {
+						t.Fatalf("lumaFull(%d, %d, %d) = %v, want %v", r, g, b, luma, want)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestDCTTable(t *testing.T) {
+	for i := range 16 {
+		for j := range 64 {
+			if got, want := dctRows[64*i+j], oracleD(i, j); got != want {
+				t.Errorf("dctRows[%d][%d] = %v, want %v", i, j, got, want)
+			}
+		}
+	}
+}
+
+func BenchmarkHasher(b *testing.B) {
+	for _, size := range [][2]int{{512, 512}, {1024, 768}, {4000, 3000}} {
+		p := noise(rand.New(rand.NewPCG(7, 8)), size[0], size[1], 3)
+		for i, f := range []Function{Full, Shrink512, Full | Shrink512} {
+			b.Run(fmt.Sprintf("size=%dx%d/%s", p.width, p.height, []string{"full", "512", "both"}[i]), func(b *testing.B) {
+				var h Hasher
+				for b.Loop() {
+					h.Start(p.width, p.height, f)
+					h.WriteRGB(p.pix)
+					for _, g := range []Function{Full, Shrink512} {
+						if f&g != 0 {
+							h.Sum(g)
+						}
+					}
+				}
+			})
+		}
+	}
+}
