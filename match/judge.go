@@ -1,0 +1,285 @@
+package match
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/tidemark-project/tidemark/hash"
+)
+
+// MaxMatches is how many matches an answer lists. All of them count.
+const MaxMatches = 100
+
+// Hit is a pair of hashes, one of an upload and one of a list's entry, that are
+// close: what a look-up finds before the policy judges it.
+type Hit struct {
+	List, Entry string
+	Kind        hash.Kind // pdq for both PDQ functions
+	Distance    int
+	View        string
+	Frame       *int
+	// Upload and Listed are the rules for the upload's hash and for the entry's.
+	Upload, Listed Rule
+	// Pairs is how many pairs of hashes were compared to find it: those of the
+	// upload times those of the list.
+	Pairs float64
+}
+
+// Gap is something that could not be judged.
+type Gap struct {
+	Reason Reason
+	Detail string // which list, limit or defect; never a hash
+}
+
+// Findings is all that is known of an upload when it is judged.
+type Findings struct {
+	Input   string
+	Surface string
+	Hits    []Hit // in any number and distance: the judge drops those that its lists don't match
+	Gaps    []Gap
+	Hashes  []Hash
+	Lists   map[string]Version
+}
+
+// Judge applies a policy to the lists of one moment. It is safe for concurrent
+// use.
+type Judge struct {
+	policy  Policy // with a part for every list
+	digest  string
+	stored  map[string]bool
+	scopes  map[string]scope // of the surfaces that the policy or a list names
+	unnamed scope            // of any surface, if none is named
+}
+
+// scope is what applies on a surface.
+type scope struct {
+	lists []string
+	gaps  []Gap
+}
+
+// NewJudge returns a judge that applies p to the lists that are stored, each
+// with what is stored about how it is matched; what p says about a list goes
+// before that.
+func NewJudge(p Policy, stored map[string]ListPolicy) (*Judge, error) {
+	j := &Judge{
+		policy: Policy{p.Surfaces, maps.Clone(stored)},
+		stored: map[string]bool{},
+		scopes: map[string]scope{},
+	}
+	if j.policy.Lists == nil {
+		j.policy.Lists = map[string]ListPolicy{}
+	}
+	for name := range stored {
+		j.stored[name] = true
+	}
+	for name, l := range p.Lists {
+		j.policy.Lists[name] = l.over(stored[name])
+	}
+	if err := j.policy.Validate(); err != nil {
+		return nil, err
+	}
+	j.digest = j.policy.Digest()
+	for name := range p.Surfaces {
+		j.scopes[name] = scope{}
+	}
+	for _, l := range j.policy.Lists {
+		for _, name := range l.Surfaces {
+			j.scopes[name] = scope{}
+		}
+	}
+	for name := range j.scopes {
+		j.scopes[name] = j.scope(name)
+	}
+	j.unnamed = j.scope("")
+	return j, nil
+}
+
+func (j *Judge) scope(surface string) scope {
+	if j.policy.Surfaces[surface].Encrypted {
+		return scope{gaps: []Gap{{Encrypted, surface}}}
+	}
+	var s scope
+	finding := false // whether a list applies that finds something
+	for _, name := range slices.Sorted(maps.Keys(j.policy.Lists)) {
+		switch l := j.policy.Lists[name]; {
+		case len(l.Surfaces) > 0 && !slices.Contains(l.Surfaces, surface):
+		case !j.stored[name]:
+			s.gaps = append(s.gaps, Gap{ListMissing, name})
+		default:
+			s.lists = append(s.lists, name)
+			finding = finding || l.Mode != ModeBenign
+		}
+	}
+	if !finding && len(s.gaps) == 0 {
+		s.gaps = []Gap{{NoLists, surface}}
+	}
+	return s
+}
+
+// Scope returns the stored lists that apply on a surface and what can't be
+// judged there. An upload to a surface without lists is not to be read.
+func (j *Judge) Scope(surface string) ([]string, []Gap) {
+	s, ok := j.scopes[surface]
+	switch {
+	case ok:
+	case len(j.scopes) == 0:
+		s = j.unnamed
+	default:
+		names := strings.Join(slices.Sorted(maps.Keys(j.scopes)), ", ")
+		s = scope{gaps: []Gap{{UnknownSurface, fmt.Sprintf("%q, where there are %s", surface, names)}}}
+	}
+	return s.lists, s.gaps
+}
+
+// List returns what holds for a list.
+func (j *Judge) List(name string) ListPolicy { return j.policy.Lists[name] }
+
+// Digest returns the digest of the policy, with a part for every list.
+func (j *Judge) Digest() string { return j.digest }
+
+// excuses are the nearest benign entries by frame of the upload; whole, if set,
+// is for all frames.
+type excuses struct {
+	whole  *Hit
+	frames map[int]*Hit
+}
+
+// frameOf returns the frame of a hit, -1 for that of a still.
+func frameOf(h *Hit) int {
+	if h.Frame == nil {
+		return -1
+	}
+	return *h.Frame
+}
+
+func (e *excuses) add(h *Hit) {
+	if h.Kind != hash.KindPDQ {
+		e.whole = h
+	} else if f := e.frames[frameOf(h)]; f == nil || h.Distance < f.Distance {
+		if e.frames == nil {
+			e.frames = map[int]*Hit{}
+		}
+		e.frames[frameOf(h)] = h
+	}
+}
+
+func (e *excuses) of(h *Hit) *Hit {
+	if e.whole != nil {
+		return e.whole
+	}
+	return e.frames[frameOf(h)]
+}
+
+// Decide judges an upload: the strictest of its matches, or undecided if there
+// is a gap that the surface takes more seriously.
+func (j *Judge) Decide(f Findings) Answer {
+	a := Answer{V: 1, Input: f.Input, Decision: Allow, Lists: f.Lists, Policy: j.digest, Hashes: f.Hashes}
+	if a.Lists == nil {
+		a.Lists = map[string]Version{}
+	}
+	if a.Hashes == nil {
+		a.Hashes = []Hash{}
+	}
+	a.Matches = j.matches(f.Hits)
+	a.Reason = NoMatch
+	if len(a.Matches) > 0 {
+		a.Decision, a.Reason = a.Matches[0].Decision, reason(a.Matches)
+	}
+	if n := len(a.Matches) - MaxMatches; n > 0 {
+		a.More, a.Matches = n, a.Matches[:MaxMatches]
+	}
+	if len(f.Gaps) > 0 {
+		for _, g := range f.Gaps {
+			if !slices.Contains(a.Undecided, g.Reason) {
+				a.Undecided = append(a.Undecided, g.Reason)
+			}
+		}
+		wanted := cmp.Or(j.policy.Surfaces[f.Surface].OnUndecided, Review)
+		if a.Decision == Allow || wanted.Stricter(a.Decision) {
+			a.Decision, a.Reason = Undecided, a.Undecided[0]
+			if a.Reason != Encrypted {
+				a.OnUndecided = wanted
+			}
+		}
+	}
+	a.Words = answerWords(&a, f.Gaps)
+	return a
+}
+
+// reason returns the reason of a decision by matches, the strictest first.
+func reason(matches []Match) Reason {
+	d := matches[0].Decision
+	r := Observed
+	for _, m := range matches {
+		switch {
+		case m.Decision != d:
+		case d == Allow && m.SuppressedBy != "":
+			return Suppressed
+		case d != Allow && m.Kind.Digest():
+			return Exact
+		case d != Allow:
+			r = Similar
+		}
+	}
+	return r
+}
+
+// matches returns what the policy makes of hits, strictest and nearest first.
+func (j *Judge) matches(hits []Hit) []Match {
+	ms := []Match{}
+	var benign excuses
+	for i := range hits {
+		h := &hits[i]
+		if l := j.policy.Lists[h.List]; l.Mode == ModeBenign && !small(h.Kind) && h.Distance <= radius(l, h) {
+			benign.add(h)
+		}
+	}
+	for i := range hits {
+		h := &hits[i]
+		l := j.policy.Lists[h.List]
+		if l.Mode == ModeBenign || h.Distance > radius(l, h) {
+			continue
+		}
+		m := Match{
+			List: h.List, Entry: h.Entry, Kind: h.Kind, Distance: h.Distance, Radius: radius(l, h), View: h.View, Frame: h.Frame,
+			Decision: l.Ceiling(h.Kind), Rule: h.Upload.worse(h.Listed),
+		}
+		m.ExpectedChanceMatches = Chance(m.Kind, m.Distance, m.Rule, h.Pairs)
+		if m.Rule != "" && m.Decision == Block {
+			m.Decision = Review
+		}
+		excuse := benign.of(h)
+		if excuse != nil && m.Decision != Allow && !m.Kind.Digest() && !l.Verified {
+			m.SuppressedBy = excuse.List
+			if m.Decision == Block {
+				m.Decision = Review
+			} else {
+				m.Decision = Allow
+			}
+		}
+		m.Words = matchWords(&m, l, excuse)
+		ms = append(ms, m)
+	}
+	rank := func(a, b Match) int {
+		return cmp.Or(b.Decision.strictness()-a.Decision.strictness(), a.Distance-b.Distance)
+	}
+	slices.SortStableFunc(ms, func(a, b Match) int {
+		return cmp.Or(cmp.Compare(a.List, b.List), cmp.Compare(a.Entry, b.Entry), cmp.Compare(a.Kind, b.Kind), rank(a, b))
+	})
+	ms = slices.CompactFunc(ms, func(a, b Match) bool {
+		return a.List == b.List && a.Entry == b.Entry && a.Kind == b.Kind
+	})
+	slices.SortStableFunc(ms, rank)
+	return ms
+}
+
+// radius returns the distance up to which the hashes of a hit match by l.
+func radius(l ListPolicy, h *Hit) int {
+	if h.Upload.worse(h.Listed).equalOnly() {
+		return 0
+	}
+	return l.RadiusOf(h.Kind)
+}
