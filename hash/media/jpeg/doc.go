@@ -1,0 +1,3 @@
+// Package jpeg decodes JPEG files into the very pixels that libjpeg-turbo's
+// djpeg gives, row by row.
+package jpeg

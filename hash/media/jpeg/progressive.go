@@ -1,0 +1,137 @@
+package jpeg
+
+import (
+	"context"
+	"fmt"
+)
+
+func tooLarge(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrTooLarge, fmt.Sprintf(format, args...))
+}
+
+// decodeScans decodes a picture whose coefficients come in several scans: a
+// progressive one, or a sequential one with components of their own scans. It
+// keeps all coefficients, and transforms and emits them at the end. It reports
+// whether data was missing.
+func (d *Decoder) decodeScans(ctx context.Context, limit int64) (truncated bool, err error) {
+	if n := d.countScans(); n > maxScans {
+		return false, tooLarge("%d scans, at most %d", n, maxScans)
+	}
+	if err := d.planStore(limit); err != nil {
+		return false, err
+	}
+	if len(d.bits.data) == d.bits.pos {
+		return false, errEnded
+	}
+	var s scanner
+	for more := true; more; {
+		if err := s.begin(d); err != nil {
+			return truncated, err
+		}
+		if err := s.run(ctx); err != nil {
+			return truncated, err
+		}
+		truncated = truncated || s.missing
+		if more, err = d.nextScan(); err != nil {
+			return truncated, err
+		}
+	}
+	truncated = truncated || d.bits.ended && !d.complete()
+	smooth := d.Progressive && d.smoothable()
+	for y := range d.mcusY {
+		if y%8 == 0 && ctx.Err() != nil {
+			return truncated, ctx.Err()
+		}
+		for i := range d.Components {
+			c := &d.comps[i]
+			if smooth {
+				d.transformSmooth(c, y, s.lastGood)
+			} else {
+				d.transformRow(c, y)
+			}
+		}
+		d.flush()
+		d.emitRows(y)
+	}
+	return truncated, nil
+}
+
+// countScans counts the scan headers from the current one on, without decoding
+// what lies between, so that a file with thousands is refused at once.
+func (d *Decoder) countScans() int {
+	b, n := d.bits, 1
+	for {
+		switch m := b.nextMarker(); {
+		case m == eoi:
+			return n
+		case m >= rst0 && m <= rst7, m == tem:
+			continue
+		case m == sos:
+			n++
+		}
+		if _, ok := b.segment(); !ok {
+			return n
+		}
+	}
+}
+
+// planStore makes d.store hold the coefficients of all blocks, zeroed.
+func (d *Decoder) planStore(limit int64) error {
+	blocks := 0
+	for i := range d.Components {
+		c := &d.comps[i]
+		c.storeOffset, c.storeStride = 64*blocks, d.mcusX*c.h
+		blocks += c.storeStride * d.mcusY * c.v
+		for k := range c.known {
+			c.known[k], c.knownBefore[k] = -1, -1
+		}
+	}
+	if limit > 0 && int64(blocks)*128 > limit {
+		return tooLarge("%d bytes of coefficients, at most %d", int64(blocks)*128, limit)
+	}
+	if n := 64 * blocks; cap(d.store) < n {
+		d.store = make([]int16, n)
+	} else {
+		d.store = d.store[:n]
+		clear(d.store)
+	}
+	return nil
+}
+
+// complete reports whether the scans so far give all bits of all coefficients.
+func (d *Decoder) complete() bool {
+	for i := range d.Components {
+		c := &d.comps[i]
+		if !d.Progressive && !c.latched {
+			return false
+		}
+		for _, low := range c.known {
+			if d.Progressive && low != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// stored returns the coefficients of a block, in natural order.
+func (d *Decoder) stored(c *component, x, y int) *[64]int16 {
+	return (*[64]int16)(d.store[c.storeOffset+64*(y*c.storeStride+x):])
+}
+
+// transformRow turns the blocks of a row of MCUs into samples.
+func (d *Decoder) transformRow(c *component, mcuY int) {
+	for y := mcuY * c.v; y < min((mcuY+1)*c.v, c.blocksY); y++ {
+		for x := range c.blocksX {
+			d.transformBlock(c, d.stored(c, x, y), x, y)
+		}
+	}
+}
+
+func (d *Decoder) transformBlock(c *component, b *[64]int16, x, y int) {
+	side := d.waits.n
+	for r := range 8 {
+		*(*[8]int16)(d.pair[16*r+8*side:]) = [8]int16(b[8*r:])
+	}
+	d.wait(c, c.plane.block(x, y))
+}

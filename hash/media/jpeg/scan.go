@@ -1,0 +1,267 @@
+package jpeg
+
+import "context"
+
+// A scanner decodes one scan after another into Decoder.store.
+type scanner struct {
+	d        *Decoder
+	kind     scanKind
+	restarts restarter
+	dc, ac   [4]*huffman
+	eobRun   int   // blocks to come without further values in their band
+	missing  bool  // data was missing
+	lastGood int   // the last row of MCUs that had data
+	block    coefs // scratch of a sequential scan
+}
+
+// A scanKind is what a scan adds to blocks.
+type scanKind uint8
+
+const (
+	sequential scanKind = iota // all coefficients
+	dcFirst                    // the DC coefficient but for its low bits
+	dcRefine                   // one more bit of it
+	acFirst                    // a band of AC coefficients but for their low bits
+	acRefine                   // one more bit of them
+)
+
+// begin checks the scan whose header has been read and makes its tables.
+func (s *scanner) begin(d *Decoder) (err error) {
+	*s = scanner{d: d, restarts: restarter{left: d.restart}}
+	d.bits.discard()
+	if err := d.latchQuant(); err != nil {
+		return err
+	}
+	p, acUse := &d.scan, forAC
+	if d.Progressive {
+		if err := s.checkProgression(); err != nil {
+			return err
+		}
+		switch {
+		case p.ss == 0 && p.ah == 0:
+			s.kind = dcFirst
+		case p.ss == 0:
+			s.kind = dcRefine
+		case p.ah == 0:
+			s.kind, acUse = acFirst, forBand
+		default:
+			s.kind, acUse = acRefine, forRefine
+		}
+	}
+	for i, c := range p.comps[:p.n] {
+		c.pred = 0
+		if s.kind == sequential || s.kind == dcFirst {
+			if s.dc[i], err = d.table(0, c.dcIndex, forDC); err != nil {
+				return err
+			}
+		}
+		if s.kind != dcFirst && s.kind != dcRefine {
+			if s.ac[i], err = d.table(1, c.acIndex, acUse); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkProgression checks the parameters of a progressive scan and notes which
+// bits of which coefficients are known after it.
+func (s *scanner) checkProgression() error {
+	p := &s.d.scan
+	if p.ss == 0 && p.se != 0 || p.ss > p.se || p.se > 63 || p.ss > 0 && p.n != 1 ||
+		p.ah != 0 && p.al != p.ah-1 || p.al > 13 {
+		return invalid("progressive parameters %d, %d, %d, %d", p.ss, p.se, p.ah, p.al)
+	}
+	for _, c := range p.comps[:p.n] {
+		for k := min(p.ss, 1); k <= max(p.se, 9); k++ {
+			c.knownBefore[k] = 0
+			if s.d.scans > 1 {
+				c.knownBefore[k] = c.known[k]
+			}
+		}
+		for k := p.ss; k <= p.se; k++ {
+			c.known[k] = int8(p.al)
+		}
+	}
+	return nil
+}
+
+// run decodes the scan.
+func (s *scanner) run(ctx context.Context) error {
+	d, p := s.d, &s.d.scan
+	across, down, rows := d.mcusX, d.mcusY, 1
+	if p.n == 1 {
+		c := p.comps[0]
+		across, down, rows = c.blocksX, c.blocksY, c.v
+	}
+	for y := range down {
+		if y%32 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for x := range across {
+			if !s.restarts.exhausted {
+				s.lastGood = y / rows
+			}
+			if d.restart > 0 && d.restartIfDue(&s.restarts) {
+				s.eobRun = 0
+			}
+			switch {
+			case !s.restarts.exhausted:
+				s.mcu(x, y)
+				s.restarts.exhausted = d.bits.exhausted()
+				s.missing = s.missing || s.restarts.exhausted
+			case d.restart == 0:
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// mcu decodes the MCU in column x and row y of the scan's own MCUs.
+func (s *scanner) mcu(x, y int) {
+	p := &s.d.scan
+	if p.n == 1 {
+		s.decode(0, x, y)
+		return
+	}
+	for i, c := range p.comps[:p.n] {
+		for v := range c.v {
+			for h := range c.h {
+				s.decode(i, x*c.h+h, y*c.v+v)
+			}
+		}
+	}
+}
+
+// decode adds what the scan says to a block of its i-th component.
+func (s *scanner) decode(i, x, y int) {
+	d := s.d
+	p, b, c := &d.scan, &d.bits, d.scan.comps[i]
+	block := d.stored(c, x, y)
+	switch s.kind {
+	case dcFirst:
+		b.need()
+		c.pred += b.dcDifference(s.dc[i])
+		block[0] = int16(c.pred << p.al)
+	case dcRefine:
+		b.need()
+		block[0] |= int16(b.take(1) << p.al)
+	case acFirst:
+		if s.eobRun > 0 {
+			s.eobRun--
+			return
+		}
+		s.eobRun = b.band(s.ac[i], block, p.ss, p.se, p.al)
+	case acRefine:
+		s.eobRun = b.refine(s.ac[i], block, p.ss, p.se, p.al, s.eobRun)
+	case sequential:
+		b.need()
+		c.pred += b.dcDifference(s.dc[i])
+		b.acBlock(s.ac[i], &s.block, &storeOrder)
+		s.block[0] = int16(c.pred)
+		*block = [64]int16(s.block[:64])
+		clear(s.block[:64])
+	}
+}
+
+// storeOrder puts a block's coefficients in natural order.
+var storeOrder = func() (o order) {
+	for k := range o {
+		o[k] = zigzag[min(k, 63)]
+		if k >= skipAll {
+			o[k] = 255
+		}
+	}
+	return
+}()
+
+// band reads a block's coefficients ss to se, shifted left by al. It returns
+// how many blocks that follow have none.
+func (b *bitReader) band(t *huffman, block *[64]int16, ss, se, al int) (eobRun int) {
+	for k := ss; k <= se; k++ {
+		b.need()
+		e := t.lut[b.acc>>(64-lutBits)]
+		if e&(unresolved|longCode) == 0 {
+			b.acc <<= e & 63
+			b.n -= int(e & 63)
+			k += int(e>>8) & 255
+			if v := int32(e) >> 16; v != 0 {
+				block[zigzag[min(k, 63)]] = int16(v << al)
+			}
+			continue
+		}
+		s := b.symbol(t, e)
+		run, size := int(s>>4), int(s&15)
+		switch {
+		case size > 0:
+			k += run
+			block[zigzag[min(k, 63)]] = int16(extend(b.take(size), size) << al)
+		case run == 15:
+			k += run
+		default:
+			return 1<<run + b.take(run) - 1
+		}
+	}
+	return 0
+}
+
+// refine reads one more bit, of weight 1<<al, of a block's coefficients ss to
+// se: correction bits of those that are not zero, and new ones. eobRun counts
+// this block if it has no new ones; refine returns what is left of it.
+func (b *bitReader) refine(t *huffman, block *[64]int16, ss, se, al, eobRun int) int {
+	bit := int16(1) << al
+	k := ss
+	for ; k <= se && eobRun == 0; k++ {
+		b.need()
+		s := b.symbol(t, t.lut[b.acc>>(64-lutBits)])
+		run, fresh := int(s>>4), int16(0)
+		switch {
+		case s&15 != 0:
+			fresh = -bit
+			if b.take(1) == 1 {
+				fresh = bit
+			}
+		case run < 15:
+			eobRun = 1<<run + b.take(run)
+		}
+		if eobRun > 0 {
+			break
+		}
+		// Skip run zeros and all that is not zero.
+		for ; k <= se; k++ {
+			v := &block[zigzag[k]]
+			if *v != 0 {
+				b.correct(v, bit)
+			} else if run--; run < 0 {
+				break
+			}
+		}
+		if fresh != 0 {
+			block[zigzag[min(k, 63)]] = fresh
+		}
+	}
+	if eobRun == 0 {
+		return 0
+	}
+	for ; k <= se; k++ {
+		if v := &block[zigzag[k]]; *v != 0 {
+			b.correct(v, bit)
+		}
+	}
+	return eobRun - 1
+}
+
+// correct reads a correction bit of the coefficient v and adds it to v's
+// magnitude, unless it is set already.
+func (b *bitReader) correct(v *int16, bit int16) {
+	b.need()
+	if b.take(1) == 0 || *v&bit != 0 {
+		return
+	}
+	if *v >= 0 {
+		*v += bit
+	} else {
+		*v -= bit
+	}
+}
