@@ -84,32 +84,51 @@ func (d *Decoder) smoothable() bool {
 // transformSmooth is transformRow with smoothing. lastGood is the last row of
 // MCUs for which the last scan had data.
 func (d *Decoder) transformSmooth(c *component, mcuY, lastGood int) {
-	known := &c.known
+	known := c.known
 	if mcuY > lastGood {
-		known = &c.knownBefore
+		known = c.knownBefore
 	}
 	alone := true
-	for _, low := range known[1:len(estimates)] {
-		alone = alone && low == -1
+	for k := 1; k < len(estimates); k++ {
+		if mcuY > lastGood && d.scans == 1 {
+			known[k] = -1
+		}
+		alone = alone && known[k] == -1
+	}
+	edge := c.blocksX - 1 // what stands for blocks past the right edge
+	if c.blocksX == 2 {
+		edge = 0 // a slip of libjpeg-turbo 2.1
 	}
 	rows := min(c.v, c.blocksY-mcuY*c.v)
 	for v := range rows {
-		// libjpeg counts blocks as if all rows of MCUs had as many as this
-		// one, which matters for the neighbours of the last.
-		y, from, end := mcuY*c.v+v, mcuY*rows+v, d.mcusY*rows
-		up := min(from, 2)
-		down := min(end-1-from, 2)
+		y := mcuY*c.v + v
+		up, down := 1, 1 // how many rows of blocks there are, or libjpeg thinks there are
+		switch {
+		case y == 0:
+			up = 0
+		case v > 1 || mcuY > 1:
+			up = 2
+		}
+		switch {
+		case mcuY == d.mcusY-1 && v == rows-1:
+			down = 0
+		case v < rows-2 || mcuY < d.mcusY-2:
+			down = 2
+		}
 		for x := range c.blocksX {
 			var dc [25]int32
 			for j := range 5 {
 				ny := y + min(max(j-2, -up), down)
 				for i := range 5 {
-					nx := min(max(x+i-2, 0), c.blocksX-1)
+					nx := max(x+i-2, 0)
+					if nx >= c.blocksX {
+						nx = edge
+					}
 					dc[5*j+i] = int32(d.stored(c, nx, ny)[0])
 				}
 			}
 			block := *d.stored(c, x, y)
-			c.smooth(&block, &dc, known, alone)
+			c.smooth(&block, &dc, &known, alone)
 			d.transformBlock(c, &block, x, y)
 		}
 	}
