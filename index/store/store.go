@@ -14,7 +14,6 @@
 package store
 
 import (
-	"context"
 	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -116,19 +115,3 @@ type Options struct {
 	// means 512 MiB. It is a target, and at least 128 MiB.
 	Memory int64
 }
-
-// Create makes an empty list. Created is set if it is zero. The error is
-// [ErrExists] if the name is taken.
-func (s *Store) Create(ctx context.Context, l List) error { panic("unwritten") }
-
-// Configure changes how a list is matched: everything in l but Name and Created.
-func (s *Store) Configure(ctx context.Context, l List) error { panic("unwritten") }
-
-// Remove deletes a list and its chain.
-func (s *Store) Remove(ctx context.Context, list string) error { panic("unwritten") }
-
-// Lists returns all lists by name.
-func (s *Store) Lists(ctx context.Context) ([]Status, error) { panic("unwritten") }
-
-// Status returns one list. The error is [ErrNoList] if there is none.
-func (s *Store) Status(ctx context.Context, list string) (Status, error) { panic("unwritten") }

@@ -1,0 +1,456 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// Draft is a change in the making, which may be larger than memory: it is kept
+// sorted in the store's folder from a certain size on. It is used by one
+// goroutine, and ends with Commit or Discard.
+type Draft struct {
+	ctx  context.Context // for Put and Delete, which may write
+	s    *Store
+	list *list
+	num  uint64 // of its runs in the database
+	done bool
+
+	blocks []*strings.Builder // operations as chunks hold them, in the order of the calls
+	edits  []edit
+	bytes  int
+	spills []*run
+	body   []byte
+	line   []byte
+}
+
+// edit says where an operation of a draft is, in half the space of its text.
+type edit struct {
+	prefix uint64 // the first 8 bytes of the id, the first highest
+	block  uint32
+	offset uint32
+}
+
+const blockSize = 1 << 20
+
+// Begin starts a change of a list. The context is the draft's up to Commit.
+func (s *Store) Begin(ctx context.Context, name string) (*Draft, error) {
+	l, err := s.find(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.enter(); err != nil {
+		return nil, err
+	}
+	return &Draft{ctx: ctx, s: s, list: l, num: s.drafts.Add(1)}, nil
+}
+
+// enter keeps the database open until s.users.Done.
+func (s *Store) enter() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.users.Add(1)
+	return nil
+}
+
+// Put adds an entry to the change, as [Change].Put does. The error is an
+// [*EntryError] if the entry cannot be on a list; the draft goes on without it.
+func (d *Draft) Put(e Entry) (err error) {
+	if d.body, err = appendBody(d.body[:0], &e); err != nil {
+		return err
+	}
+	return d.append(signPut, e.ID)
+}
+
+// Delete adds a deletion to the change.
+func (d *Draft) Delete(id string) error {
+	if err := checkID(id); err != nil {
+		return &EntryError{id, err}
+	}
+	d.body = d.body[:0]
+	return d.append(signGone, id)
+}
+
+func (d *Draft) append(sign byte, id string) error {
+	if d.done {
+		return errors.New("store: the draft has ended")
+	}
+	// The bytes of op.append, without a string for the body.
+	line := append(d.line[:0], sign)
+	line = binary.AppendUvarint(line, uint64(len(id)))
+	line = append(line, id...)
+	if sign == signPut {
+		line = binary.AppendUvarint(line, uint64(len(d.body)))
+		line = append(line, d.body...)
+	}
+	d.line = line
+	last := len(d.blocks) - 1
+	if last < 0 || d.blocks[last].Len()+len(line) > blockSize && d.blocks[last].Len() > 0 {
+		b := new(strings.Builder)
+		if last >= 0 {
+			b.Grow(blockSize) // the first block grows, so that a small draft is small
+		}
+		d.blocks = append(d.blocks, b)
+		last++
+	}
+	d.edits = append(d.edits, edit{idPrefix(id), uint32(last), uint32(d.blocks[last].Len())})
+	d.blocks[last].Write(line)
+	if d.bytes += len(line) + 16; int64(d.bytes) > d.s.mem/8 {
+		return d.spill(d.ctx)
+	}
+	return nil
+}
+
+func idPrefix(id string) uint64 {
+	var b [8]byte
+	copy(b[:], id)
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// op returns the operation at an edit.
+func (d *Draft) op(e edit) op {
+	c := chunkReader{rest: d.blocks[e.block].String()[e.offset:], left: 1}
+	o, _, _ := c.next()
+	return o
+}
+
+// sorted yields, by id, what the draft holds in memory: puts of one id joined,
+// a deletion only where nothing is put.
+func (d *Draft) sorted() iter.Seq2[op, error] {
+	compare := func(a, b edit) int {
+		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
+			return c
+		}
+		return cmp.Or(strings.Compare(d.op(a).id, d.op(b).id), cmp.Compare(a.block, b.block), cmp.Compare(a.offset, b.offset))
+	}
+	if !slices.IsSortedFunc(d.edits, compare) {
+		slices.SortFunc(d.edits, compare)
+	}
+	return func(yield func(op, error) bool) {
+		var last op
+		for _, e := range d.edits {
+			o := d.op(e)
+			if o.id == last.id {
+				var err error
+				if last, err = join(last, o); err != nil {
+					yield(op{}, err)
+					return
+				}
+				continue
+			}
+			if last.id != "" && !yield(last, nil) {
+				return
+			}
+			last = o
+		}
+		if last.id != "" {
+			yield(last, nil)
+		}
+	}
+}
+
+// join makes one operation of two on the same id, of which b came later.
+func join(a, b op) (op, error) {
+	switch {
+	case b.sign == signGone || a.body == b.body:
+		return a, nil
+	case a.sign == signGone:
+		return b, nil
+	}
+	x, _, err := decodeEntry(a.id, a.body, nil)
+	if err != nil {
+		return op{}, err
+	}
+	y, _, err := decodeEntry(b.id, b.body, nil)
+	if err != nil {
+		return op{}, err
+	}
+	x.Label = cmp.Or(y.Label, x.Label)
+	x.Hashes = append(x.Hashes, y.Hashes...)
+	body, err := appendBody(nil, &x)
+	return op{sign: signPut, id: a.id, body: string(body)}, err
+}
+
+// spill moves what the draft holds in memory into the database.
+func (d *Draft) spill(ctx context.Context) error {
+	id := runID{keyDraft, d.num<<16 | uint64(len(d.spills))}
+	b := newBuilder(ctx, d.s.db, d.list.id, id, false)
+	var failed error
+	for o, err := range d.sorted() {
+		if failed = err; err != nil {
+			break
+		}
+		b.add(o)
+	}
+	run, err := b.finish()
+	if err := errors.Join(failed, err); err != nil {
+		return err
+	}
+	if err := writePairs(d.s.db, b.rest); err != nil {
+		return fmt.Errorf("store: writing a draft: %w", err)
+	}
+	d.spills = append(d.spills, run)
+	d.blocks, d.edits, d.bytes = nil, d.edits[:0], 0
+	return nil
+}
+
+// all yields what the draft holds by id.
+func (d *Draft) all(ctx context.Context) iter.Seq2[op, error] {
+	if len(d.spills) == 0 {
+		return d.sorted()
+	}
+	return func(yield func(op, error) bool) {
+		if err := d.spill(ctx); err != nil {
+			yield(op{}, err)
+			return
+		}
+		txn := d.s.db.NewTransaction(false)
+		defer txn.Discard()
+		// The oldest first, so that the joins are in the order of the calls.
+		cs := make([]*cursor, len(d.spills))
+		for i, run := range d.spills {
+			cs[i] = newCursor(reader{txn, d.list.id}, run)
+			if err := cs[i].advance(); err != nil {
+				yield(op{}, err)
+				return
+			}
+		}
+		for {
+			o, err := d.least(cs)
+			if err != nil {
+				yield(op{}, err)
+				return
+			}
+			if o.id == "" || !yield(o, nil) {
+				return
+			}
+		}
+	}
+}
+
+// least takes the operation with the least id from the fronts of cs; its id is
+// "" at the end.
+func (d *Draft) least(cs []*cursor) (o op, err error) {
+	for _, c := range cs {
+		if c.op.id != "" && (o.id == "" || c.op.id < o.id) {
+			o = c.op
+		}
+	}
+	if o.id == "" {
+		return o, nil
+	}
+	first := true
+	for _, c := range cs {
+		if c.op.id != o.id {
+			continue
+		}
+		if first {
+			o, first = c.op, false
+		} else if o, err = join(o, c.op); err != nil {
+			return op{}, err
+		}
+		if err := c.advance(); err != nil {
+			return op{}, err
+		}
+	}
+	return o, nil
+}
+
+// Discard forgets the change. After Commit it does nothing.
+func (d *Draft) Discard() {
+	if d.done {
+		return
+	}
+	d.done = true
+	defer d.s.users.Done()
+	d.blocks, d.edits = nil, nil
+	var dead [][]byte
+	for _, r := range d.spills {
+		for i := range r.dir {
+			dead = append(dead, r.key(d.list.id, i))
+		}
+	}
+	// What cannot be deleted now is when the store is next opened.
+	_ = deleteKeys(d.s.db, dead)
+}
+
+// Apply appends a change to a list's chain. When it returns without error the
+// change is on disk and current; otherwise the list is as before. A change
+// that changes nothing and brings no new cursor is not recorded.
+func (s *Store) Apply(ctx context.Context, name string, c Change) (Applied, error) {
+	d, err := s.Begin(ctx, name)
+	if err != nil {
+		return Applied{}, err
+	}
+	defer d.Discard()
+	for _, id := range c.Delete {
+		if err := d.Delete(id); err != nil {
+			return Applied{}, err
+		}
+	}
+	for _, e := range c.Put {
+		if err := d.Put(e); err != nil {
+			return Applied{}, err
+		}
+	}
+	return d.Commit(ctx, c.Cursor, c.Note)
+}
+
+// Commit applies the change as [Store.Apply] does.
+func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (a Applied, err error) {
+	defer d.Discard()
+	switch {
+	case d.done:
+		return a, errors.New("store: the draft has ended")
+	case len(cursor) > maxCursor:
+		return a, fmt.Errorf("store: a cursor has up to %d bytes, not %d", maxCursor, len(cursor))
+	case len(note) > maxNote || !utf8.ValidString(note) || strings.ContainsFunc(note, unicode.IsControl):
+		return a, fmt.Errorf("store: a note is up to %d bytes of UTF-8 without control characters", maxNote)
+	}
+	l := d.list
+	l.write.Lock()
+	defer l.write.Unlock()
+	d.s.mu.RLock()
+	st := l.state
+	d.s.mu.RUnlock()
+
+	rec := st.rec
+	w := writing{rec: record{list: rec.id, seq: rec.seq + 1, prev: rec.head, time: time.Now().UTC().Round(0), note: note}}
+	w.b = newBuilder(ctx, d.s.db, rec.id, runID{keyPayload, w.rec.seq}, true)
+	defer func() { err = errors.Join(err, d.s.clean(w.b, err)) }()
+	err = d.write(ctx, st, &w)
+	payload, finishErr := w.b.finish()
+	if err = errors.Join(err, finishErr); err != nil {
+		return a, fmt.Errorf("store: list %s: %w", rec.conf.Name, err)
+	}
+	if cursor == nil {
+		cursor = []byte(rec.cursor)
+	}
+	if payload.ops == 0 && string(cursor) == rec.cursor {
+		return w.applied(rec.status()), nil
+	}
+
+	w.rec.prevRoot = rec.lanes.root(rec.entries)
+	w.rec.entries = rec.entries + w.rec.added - w.rec.deleted
+	w.rec.hashes = rec.hashes + w.hashes
+	w.rec.quarantined = rec.quarantined + w.quarantined
+	w.rec.cursor = string(cursor)
+	w.rec.chunks, w.rec.payload = payload.chunks, payloadDigest(w.b.leaves)
+	rec.lanes.add(&w.b.lanes)
+	w.rec.root = rec.lanes.root(w.rec.entries)
+	encoded := w.rec.append(nil)
+
+	rec.seq, rec.head = w.rec.seq, recordDigest(string(encoded))
+	rec.entries, rec.hashes, rec.quarantined = w.rec.entries, w.rec.hashes, w.rec.quarantined
+	rec.applied, rec.cursor = w.rec.time, w.rec.cursor
+	err = d.s.commit(ctx, func() (*listRecord, []*run, error) {
+		if d.s.lists[rec.id] != l {
+			return nil, nil, fmt.Errorf("%w: %s was removed", ErrNoList, rec.conf.Name)
+		}
+		// Settings and runs may have changed since; the chain cannot.
+		now := l.state
+		rec.conf, rec.nextRun, rec.runs = now.rec.conf, now.rec.nextRun, slices.Clip(now.rec.runs)
+		runs := slices.Clip(now.runs)
+		if payload.ops > 0 {
+			rec.runs, runs = append(rec.runs, payload.runRecord), append(runs, payload)
+		}
+		return &rec, runs, nil
+	}, append(w.b.rest, pair{recordKey(rec.id, rec.seq), encoded}))
+	if err != nil {
+		return a, err
+	}
+	d.s.merges.wake()
+	return w.applied(rec.status()), nil
+}
+
+// writing is a change while its payload is written.
+type writing struct {
+	b         *builder
+	rec       record
+	unchanged int
+	// Differences that the change makes; they wrap around below zero.
+	hashes, quarantined uint64
+	newlyQuarantined    uint64
+}
+
+func (w *writing) applied(st Status) Applied {
+	return Applied{
+		Status: st, Added: int(w.rec.added), Replaced: int(w.rec.replaced), Deleted: int(w.rec.deleted),
+		Unchanged: w.unchanged, Quarantined: int(w.newlyQuarantined),
+	}
+}
+
+// write compares the draft with the list and writes what differs.
+func (d *Draft) write(ctx context.Context, st *listState, w *writing) error {
+	txn := d.s.db.NewTransaction(false)
+	defer txn.Discard()
+	live := newMerge(reader{txn, d.list.id}, st.runs)
+	n := 0
+	for o, err := range d.all(ctx) {
+		if err != nil {
+			return err
+		}
+		if n++; n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		was, err := live.find(o.id)
+		if err != nil {
+			return err
+		}
+		switch {
+		case was == o.body:
+			if o.sign == signPut {
+				w.unchanged++
+			}
+			continue
+		case was == "":
+			w.rec.added++
+		case o.sign == signPut:
+			w.rec.replaced++
+		default:
+			w.rec.deleted++
+		}
+		if was != "" {
+			w.b.add(op{sign: signDrop, id: o.id, body: was})
+			hashes, quarantined := countHashes(was)
+			w.hashes -= hashes
+			w.quarantined -= quarantined
+		}
+		if o.sign == signPut {
+			w.b.add(o)
+			hashes, quarantined := countHashes(o.body)
+			w.hashes += hashes
+			w.quarantined += quarantined
+			w.newlyQuarantined += quarantined
+		}
+	}
+	return nil
+}
+
+// writePairs writes in one transaction.
+func writePairs(db *badger.DB, ps []pair) error {
+	if len(ps) == 0 {
+		return nil
+	}
+	return db.Update(func(txn *badger.Txn) error {
+		for _, p := range ps {
+			if err := txn.Set(p.key, p.value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

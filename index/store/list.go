@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tidemark-project/tidemark/match"
+)
+
+const (
+	maxListName = 64
+	maxSurface  = 64
+)
+
+var listName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// check returns an error unless l can be a list.
+func (l *List) check() error {
+	switch {
+	case !listName.MatchString(l.Name):
+		return fmt.Errorf("store: %q cannot name a list: use up to %d of a-z 0-9 . _ -, beginning with a letter or digit", l.Name, maxListName)
+	case !slices.Contains([]match.Mode{match.ModeObserve, match.ModeReview, match.ModeBlock, match.ModeBenign}, l.Mode):
+		return fmt.Errorf("store: list %s: unknown mode %q; the modes are observe, review, block, benign", l.Name, l.Mode)
+	case l.Radius < 0 || l.Radius > 256:
+		return fmt.Errorf("store: list %s: a radius is 0 to 256, not %d", l.Name, l.Radius)
+	case len(l.Surfaces) > maxSurfaces:
+		return fmt.Errorf("store: list %s: up to %d surfaces, not %d", l.Name, maxSurfaces, len(l.Surfaces))
+	}
+	for _, s := range l.Surfaces {
+		if s == "" || len(s) > maxSurface {
+			return fmt.Errorf("store: list %s: the name of a surface has 1 to %d bytes", l.Name, maxSurface)
+		}
+	}
+	return nil
+}
+
+// Create makes an empty list. Created is set if it is zero. The error is
+// [ErrExists] if the name is taken.
+func (s *Store) Create(ctx context.Context, l List) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	if l.Created.IsZero() {
+		l.Created = time.Now()
+	}
+	l.Created = l.Created.UTC().Round(0)
+	l.Surfaces = slices.Clone(l.Surfaces)
+	rec := listRecord{conf: l}
+	rand.Read(rec.id[:])
+	return s.commit(ctx, func() (*listRecord, []*run, error) {
+		if s.names[l.Name] != nil {
+			return nil, nil, fmt.Errorf("%w: %s", ErrExists, l.Name)
+		}
+		return &rec, nil, nil
+	}, nil)
+}
+
+// Configure changes how a list is matched: everything in l but Name and
+// Created.
+func (s *Store) Configure(ctx context.Context, l List) error {
+	if err := l.check(); err != nil {
+		return err
+	}
+	return s.commit(ctx, func() (*listRecord, []*run, error) {
+		at := s.names[l.Name]
+		if at == nil {
+			return nil, nil, fmt.Errorf("%w: %s", ErrNoList, l.Name)
+		}
+		rec := at.state.rec
+		l.Created, l.Surfaces = rec.conf.Created, slices.Clone(l.Surfaces)
+		rec.conf = l
+		return &rec, at.state.runs, nil
+	}, nil)
+}
+
+// Remove deletes a list and its chain.
+func (s *Store) Remove(ctx context.Context, name string) error {
+	l, err := s.find(name)
+	if err != nil {
+		return err
+	}
+	l.write.Lock()
+	defer l.write.Unlock()
+	err = s.commit(ctx, func() (*listRecord, []*run, error) {
+		if s.lists[l.id] != l {
+			return nil, nil, fmt.Errorf("%w: %s", ErrNoList, name)
+		}
+		return &listRecord{id: l.id}, nil, nil
+	}, nil)
+	if err != nil {
+		return err
+	}
+	var dead [][]byte
+	err = s.db.View(func(txn *badger.Txn) error {
+		for _, kind := range []byte{keyPayload, keyState, keyRecord} {
+			it := txn.NewIterator(badger.IteratorOptions{Prefix: append([]byte{kind}, l.id[:]...)})
+			for it.Rewind(); it.Valid(); it.Next() {
+				dead = append(dead, it.Item().KeyCopy(nil))
+			}
+			it.Close()
+		}
+		return nil
+	})
+	if err == nil {
+		err = deleteKeys(s.db, dead)
+	}
+	if err != nil {
+		return fmt.Errorf("store: list %s is removed, but its data remains until the next start: %w", name, err)
+	}
+	return nil
+}
+
+// Lists returns all lists by name.
+func (s *Store) Lists(ctx context.Context) ([]Status, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	var all []Status
+	for _, name := range slices.Sorted(maps.Keys(s.names)) {
+		all = append(all, s.names[name].state.rec.status())
+	}
+	return all, ctx.Err()
+}
+
+// Status returns one list. The error is [ErrNoList] if there is none.
+func (s *Store) Status(ctx context.Context, name string) (Status, error) {
+	l, err := s.find(name)
+	if err != nil {
+		return Status{}, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return l.state.rec.status(), ctx.Err()
+}
+
+func (s *Store) find(name string) (*list, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	l := s.names[name]
+	if l == nil {
+		return nil, fmt.Errorf("%w: %s", ErrNoList, name)
+	}
+	return l, nil
+}
+
+// commit is the one way in which a list comes, changes or goes: next says what
+// its record is to be, none if that has no name, and ps go into the same
+// transaction. Afterwards the database and the head file are on disk, and
+// memory agrees.
+func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, error), ps []pair) error {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	s.mu.RLock()
+	err := s.failed
+	if s.closed {
+		err = ErrClosed
+	}
+	s.mu.RUnlock()
+	if err = errors.Join(err, ctx.Err()); err != nil {
+		return err
+	}
+	// Under commitMu only this function changes lists, so they can be read.
+	rec, runs, err := next()
+	if err != nil {
+		return err
+	}
+	rec.rev = s.rev + 1
+	if err := prepareHead(s.dir, s.head(rec.rev, rec)); err != nil {
+		return fmt.Errorf("store: writing the head file: %w", err)
+	}
+	err = s.db.Update(func(txn *badger.Txn) error {
+		for _, p := range ps {
+			if err := txn.Set(p.key, p.value); err != nil {
+				return err
+			}
+		}
+		if err := txn.Set(metaKey, encodeMeta(rec.rev, rec.id)); err != nil {
+			return err
+		}
+		if rec.conf.Name == "" {
+			return txn.Delete(listKey(rec.id))
+		}
+		return txn.Set(listKey(rec.id), rec.append(nil))
+	})
+	if err == nil {
+		err = installHead(s.dir)
+	}
+	if err != nil {
+		err = fmt.Errorf("store: a write failed, whether it is on disk shows when the store is opened again: %w", err)
+		s.mu.Lock()
+		s.failed = err
+		s.mu.Unlock()
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rev = rec.rev
+	l := s.lists[rec.id]
+	switch {
+	case rec.conf.Name == "":
+		delete(s.names, l.state.rec.conf.Name)
+		delete(s.lists, rec.id)
+	case l == nil:
+		l = &list{id: rec.id}
+		s.lists[rec.id], s.names[rec.conf.Name] = l, l
+		fallthrough
+	default:
+		l.state = newState(rec, runs)
+	}
+	return nil
+}
+
+func encodeMeta(rev uint64, changed listID) []byte {
+	b := append([]byte("TM"), recordVersion)
+	b = binary.LittleEndian.AppendUint64(b, rev)
+	b = append(b, changed[:]...)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// readMeta returns the store's revision and the list it changed; zero for a
+// new store.
+func readMeta(txn *badger.Txn) (rev uint64, changed listID, err error) {
+	item, err := txn.Get(metaKey)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return 0, changed, nil
+	}
+	if err != nil {
+		return 0, changed, err
+	}
+	err = item.Value(func(v []byte) error {
+		if len(v) != 3+8+16+4 || string(v[:2]) != "TM" || v[2] != recordVersion ||
+			crc32.Checksum(v[:27], castagnoli) != binary.LittleEndian.Uint32(v[27:]) {
+			return errRecord
+		}
+		rev, changed = binary.LittleEndian.Uint64(v[3:]), listID(v[11:27])
+		return nil
+	})
+	return rev, changed, err
+}
+
+type storedList struct {
+	listRecord
+	digest digest
+}
+
+// readLists reads the records of all lists. Badger's iterators have no error:
+// a list that one skips is missed against the head file.
+func readLists(txn *badger.Txn) (recs []storedList, faults []Fault) {
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{keyList}, PrefetchValues: true, PrefetchSize: 16})
+	defer it.Close()
+	for it.Rewind(); it.Valid(); it.Next() {
+		var l storedList
+		err := it.Item().Value(func(v []byte) error {
+			l.digest = sha256.Sum256(v)
+			return l.decode(string(v))
+		})
+		if err != nil {
+			faults = append(faults, Fault{Err: fmt.Errorf("the record of list %x: %w", it.Item().Key()[1:], err)})
+			continue
+		}
+		recs = append(recs, l)
+	}
+	return recs, faults
+}

@@ -1,0 +1,262 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"runtime"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// run is a run of a list's state with its directory, which is what of the
+// state is held in memory: some 60 bytes a chunk, a thousandth of the list.
+// It does not change.
+type run struct {
+	runRecord
+	dir []chunkRef
+}
+
+// chunkRef says which ids a chunk holds, and how it must read.
+type chunkRef struct {
+	first string // id of the first operation
+	sum   uint32 // the chunk's checksum
+}
+
+// reader reads the runs of a list inside a transaction.
+type reader struct {
+	txn *badger.Txn
+	id  listID
+}
+
+// chunk reads a chunk of a run.
+func (r reader) chunk(id runID, position int) (c chunkReader, sum uint32, err error) {
+	item, err := r.txn.Get(id.key(r.id, position))
+	if err == nil {
+		err = item.Value(func(v []byte) error {
+			c, sum, err = openChunk(v)
+			return err
+		})
+	}
+	if err != nil {
+		return c, sum, fmt.Errorf("chunk %d of run %c%d: %w", position, id.kind, id.num, err)
+	}
+	return c, sum, nil
+}
+
+// cursor goes through a run, from one entry to the next. Of an entry that is
+// dropped and put again it shows the put, of one that is only dropped that it
+// is gone.
+type cursor struct {
+	reader
+	run   *run
+	next  int // position of the chunk to read next
+	chunk chunkReader
+	op    op // current: put or gone; the id is "" at the end
+}
+
+func newCursor(r reader, run *run) *cursor { return &cursor{reader: r, run: run} }
+
+// load goes to the front of a chunk.
+func (c *cursor) load(position int) error {
+	chunk, sum, err := c.reader.chunk(c.run.runID, position)
+	if err != nil {
+		return err
+	}
+	if sum != c.run.dir[position].sum {
+		return fmt.Errorf("chunk %d of run %c%d: another chunk was written over it", position, c.run.kind, c.run.num)
+	}
+	c.chunk, c.next = chunk, position+1
+	return nil
+}
+
+// advance goes to the next entry.
+func (c *cursor) advance() error {
+	for {
+		o, more, err := c.chunk.next()
+		switch {
+		case err != nil:
+			return fmt.Errorf("chunk %d of run %c%d: %w", c.next-1, c.run.kind, c.run.num, err)
+		case more && o.sign == signErased:
+			continue
+		case more && o.sign == signDrop:
+			ahead := c.chunk
+			if after, more, err := ahead.next(); err == nil && more && after.sign == signPut && after.id == o.id {
+				o, c.chunk = after, ahead
+			} else {
+				o = op{sign: signGone, id: o.id}
+			}
+			fallthrough
+		case more:
+			c.op = o
+			return nil
+		case c.next == len(c.run.dir):
+			c.op = op{}
+			return nil
+		}
+		if err := c.load(c.next); err != nil {
+			return err
+		}
+	}
+}
+
+// seek goes forward to the first entry whose id is not below id.
+func (c *cursor) seek(id string) error {
+	if c.op.id >= id {
+		return nil
+	}
+	dir := c.run.dir[c.next:]
+	skip := sort.Search(len(dir), func(i int) bool { return dir[i].first > id })
+	if skip > 0 {
+		if err := c.load(c.next + skip - 1); err != nil {
+			return err
+		}
+	} else if c.op.id == "" {
+		return nil // at the end, or before the first chunk's first id
+	}
+	for c.op.id = ""; ; {
+		if err := c.advance(); err != nil || c.op.id == "" || c.op.id >= id {
+			return err
+		}
+	}
+}
+
+// merge goes through the entries of several runs of which earlier ones in the
+// slice hide later ones.
+type merge []*cursor
+
+// newMerge starts a merge of runs, the oldest first.
+func newMerge(r reader, runs []*run) merge {
+	m := make(merge, len(runs))
+	for i, run := range runs {
+		m[len(runs)-1-i] = newCursor(r, run)
+	}
+	return m
+}
+
+// start goes to the first entry, as next does to the following ones.
+func (m merge) start() (op, error) {
+	for _, c := range m {
+		if err := c.advance(); err != nil {
+			return op{}, err
+		}
+	}
+	return m.least(), nil
+}
+
+func (m merge) least() (o op) {
+	for _, c := range m {
+		if c.op.id != "" && (o.id == "" || c.op.id < o.id) {
+			o = c.op
+		}
+	}
+	return o
+}
+
+// next goes on from o.
+func (m merge) next(o op) (op, error) {
+	for _, c := range m {
+		if c.op.id == o.id {
+			if err := c.advance(); err != nil {
+				return op{}, err
+			}
+		}
+	}
+	return m.least(), nil
+}
+
+// find returns the body of the live entry of that id, "" if there is none. The
+// ids of successive calls must ascend.
+func (m merge) find(id string) (string, error) {
+	for _, c := range m {
+		if err := c.seek(id); err != nil {
+			return "", err
+		}
+		if c.op.id == id {
+			return c.op.body, nil
+		}
+	}
+	return "", nil
+}
+
+// loadRun reads a whole run, checks it against its record and returns it with
+// its directory.
+func loadRun(ctx context.Context, r reader, rec runRecord) (*run, error) {
+	out := &run{runRecord: rec, dir: make([]chunkRef, rec.chunks)}
+	sums := make([][sha256.Size]byte, rec.chunks)
+	var next, ops atomic.Int64
+	errs := make([]error, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for w := range errs {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(sums) {
+					return
+				}
+				if errs[w] = ctx.Err(); errs[w] != nil {
+					return
+				}
+				var n int
+				if out.dir[i], sums[i], n, errs[w] = r.examine(rec.runID, i); errs[w] != nil {
+					return
+				}
+				ops.Add(int64(n))
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	if runDigest(sums) != rec.digest || uint64(ops.Load()) != rec.ops {
+		return nil, fmt.Errorf("run %c%d is not the one that was written", rec.kind, rec.num)
+	}
+	return out, nil
+}
+
+func (r reader) examine(id runID, position int) (ref chunkRef, sum [sha256.Size]byte, ops int, err error) {
+	item, err := r.txn.Get(id.key(r.id, position))
+	if err == nil {
+		err = item.Value(func(v []byte) error {
+			c, crc, err := openChunk(v)
+			if err != nil {
+				return err
+			}
+			ops = c.left
+			first, err := firstID(c)
+			ref, sum = chunkRef{first, crc}, sha256.Sum256(v)
+			return err
+		})
+	}
+	if err != nil {
+		err = fmt.Errorf("chunk %d of run %c%d: %w", position, id.kind, id.num, err)
+	}
+	return ref, sum, ops, err
+}
+
+// firstID returns the id of the first operation that is not erased, "" if all
+// are.
+func firstID(c chunkReader) (string, error) {
+	for {
+		o, more, err := c.next()
+		if err != nil || !more || o.sign != signErased {
+			return strings.Clone(o.id), err
+		}
+	}
+}
+
+// runDigest is what a list's record holds of a run's bytes.
+func runDigest(chunks [][sha256.Size]byte) digest {
+	h := sha256.New()
+	h.Write([]byte("tidemark run 1\x00"))
+	for _, d := range chunks {
+		h.Write(d[:])
+	}
+	return digest(h.Sum(nil))
+}

@@ -1,0 +1,223 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"iter"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// Snapshot is one version of a list, held still while it is read. It must be
+// closed. It is safe for concurrent use.
+type Snapshot struct {
+	s      *Store
+	state  *listState
+	txn    *badger.Txn
+	closed bool
+}
+
+// Snapshot returns the current version of a list.
+func (s *Store) Snapshot(ctx context.Context, name string) (*Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	l := s.names[name]
+	switch {
+	case s.closed:
+		return nil, ErrClosed
+	case l == nil:
+		return nil, fmt.Errorf("%w: %s", ErrNoList, name)
+	}
+	s.users.Add(1)
+	// Chunks are deleted only after the state that names them is replaced,
+	// which this lock forbids: the transaction sees all of them.
+	return &Snapshot{s: s, state: l.state, txn: s.db.NewTransaction(false)}, nil
+}
+
+// Close releases the version.
+func (v *Snapshot) Close() {
+	if !v.closed {
+		v.closed = true
+		v.txn.Discard()
+		v.s.users.Done()
+	}
+}
+
+// Status returns the list as of this version.
+func (v *Snapshot) Status() Status { return v.state.rec.status() }
+
+func (v *Snapshot) reader() reader { return reader{v.txn, v.state.rec.id} }
+
+func (v *Snapshot) wrap(err error) error {
+	return fmt.Errorf("store: list %s: %w", v.state.rec.conf.Name, err)
+}
+
+// Entries yields the live entries by id. It stops at the first error. Strings
+// of neighbouring entries share memory, so a program that keeps few of many
+// entries should clone what it keeps.
+func (v *Snapshot) Entries(ctx context.Context) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		m := newMerge(v.reader(), v.state.runs)
+		o, err := m.start()
+		var slab []Hash
+		var e Entry
+		for n := uint64(0); ; n++ {
+			if err == nil && n%1024 == 0 {
+				err = ctx.Err()
+			}
+			for err == nil && o.sign == signGone {
+				o, err = m.next(o)
+			}
+			if err == nil && o.id == "" && n != v.state.rec.entries {
+				err = fmt.Errorf("it has %d entries and should have %d", n, v.state.rec.entries)
+			}
+			if err == nil && o.id == "" {
+				return
+			}
+			if err == nil {
+				if cap(slab)-len(slab) < 16 {
+					slab = make([]Hash, 0, 1024)
+				}
+				e, slab, err = decodeEntry(o.id, o.body, slab)
+			}
+			if err != nil {
+				yield(Entry{}, v.wrap(err))
+				return
+			}
+			if !yield(e, nil) {
+				return
+			}
+			o, err = m.next(o)
+		}
+	}
+}
+
+// Entry returns the entry of that id. The error is [ErrNoEntry] if there is
+// none.
+func (v *Snapshot) Entry(ctx context.Context, id string) (Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return Entry{}, err
+	}
+	body, err := newMerge(v.reader(), v.state.runs).find(id)
+	if err != nil {
+		return Entry{}, v.wrap(err)
+	}
+	if body == "" {
+		return Entry{}, fmt.Errorf("%w: %q on list %s", ErrNoEntry, id, v.state.rec.conf.Name)
+	}
+	e, _, err := decodeEntry(id, body, nil)
+	if err != nil {
+		return Entry{}, v.wrap(err)
+	}
+	return e, nil
+}
+
+// Entry returns the live entry of that id. The error is [ErrNoEntry] if there
+// is none.
+func (s *Store) Entry(ctx context.Context, name, id string) (Entry, error) {
+	v, err := s.Snapshot(ctx, name)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer v.Close()
+	return v.Entry(ctx, id)
+}
+
+// Edits yields, in order, what led from the version with number after to this
+// one. Each change is checked against its record when it has been read: until
+// the end without an error, what was yielded is not proved. The error is
+// [ErrErased] if some of it is erased since: then only Entries tells the state.
+func (v *Snapshot) Edits(ctx context.Context, after uint64) iter.Seq2[Edit, error] {
+	return func(yield func(Edit, error) bool) {
+		for seq := after + 1; seq <= v.state.rec.seq; seq++ {
+			more, err := v.edits(ctx, seq, yield)
+			if err != nil {
+				yield(Edit{}, v.wrap(err))
+				return
+			}
+			if !more {
+				return
+			}
+		}
+	}
+}
+
+// edits yields the edits of one change.
+func (v *Snapshot) edits(ctx context.Context, seq uint64, yield func(Edit, error) bool) (more bool, err error) {
+	rec, _, err := v.reader().record(seq)
+	if err != nil {
+		return false, err
+	}
+	var leaves [][sha256.Size]byte
+	for i := range int(rec.chunks) {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		ops, leaf, err := v.reader().payload(seq, i)
+		if err != nil {
+			return false, err
+		}
+		leaves = append(leaves, leaf)
+		slab := make([]Hash, 0, len(ops))
+		for _, o := range ops {
+			if o.sign == signErased {
+				return false, fmt.Errorf("change %d: %w", seq, ErrErased)
+			}
+			var e Entry
+			if e, slab, err = decodeEntry(o.id, o.body, slab); err != nil {
+				return false, err
+			}
+			if !yield(Edit{seq, o.sign == signDrop, e}, nil) {
+				return false, nil
+			}
+		}
+	}
+	if payloadDigest(leaves) != rec.payload {
+		return false, fmt.Errorf("change %d: the payload is not the one that was written", seq)
+	}
+	return true, nil
+}
+
+// payload reads a chunk of a change and its leaf digest.
+func (r reader) payload(seq uint64, position int) (ops []op, leaf [sha256.Size]byte, err error) {
+	c, _, err := r.chunk(runID{keyPayload, seq}, position)
+	if err != nil {
+		return nil, leaf, err
+	}
+	salt := c.salt
+	for {
+		o, more, err := c.next()
+		switch {
+		case err != nil:
+			return nil, leaf, fmt.Errorf("change %d: %w", seq, err)
+		case !more:
+			return ops, leafDigest(salt, ops), nil
+		case o.sign == signGone:
+			return nil, leaf, fmt.Errorf("change %d: %w", seq, errChunkForm)
+		}
+		ops = append(ops, o)
+	}
+}
+
+// Log yields the records of the chain, the first first.
+func (v *Snapshot) Log(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for seq := uint64(1); seq <= v.state.rec.seq; seq++ {
+			rec, digest, err := v.reader().record(seq)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				yield(Record{}, v.wrap(err))
+				return
+			}
+			if !yield(rec.public(digest), nil) {
+				return
+			}
+		}
+	}
+}
