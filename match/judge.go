@@ -185,8 +185,10 @@ func (j *Judge) Decide(f Findings) Answer {
 	}
 	a.Matches = j.matches(f.Hits)
 	a.Reason = NoMatch
+	var lead *Match
 	if len(a.Matches) > 0 {
-		a.Decision, a.Reason = a.Matches[0].Decision, reason(a.Matches)
+		a.Reason, lead = reason(a.Matches)
+		a.Decision = lead.Decision
 	}
 	if n := len(a.Matches) - MaxMatches; n > 0 {
 		a.More, a.Matches = n, a.Matches[:MaxMatches]
@@ -205,26 +207,27 @@ func (j *Judge) Decide(f Findings) Answer {
 			}
 		}
 	}
-	a.Words = answerWords(&a, f.Gaps)
+	a.Words = answerWords(&a, lead, f.Gaps)
 	return a
 }
 
-// reason returns the reason of a decision by matches, the strictest first.
-func reason(matches []Match) Reason {
-	d := matches[0].Decision
-	r := Observed
-	for _, m := range matches {
-		switch {
-		case m.Decision != d:
-		case d == Allow && m.SuppressedBy != "":
-			return Suppressed
-		case d != Allow && m.Kind.Digest():
-			return Exact
-		case d != Allow:
-			r = Similar
+// reason returns the reason of a decision by matches, the strictest first, and
+// the match that gives it.
+func reason(matches []Match) (Reason, *Match) {
+	lead := &matches[0]
+	for i := range matches {
+		switch m := &matches[i]; {
+		case m.Decision != lead.Decision:
+		case m.Decision == Allow && m.SuppressedBy != "":
+			return Suppressed, m
+		case m.Decision != Allow && m.Kind.Digest():
+			return Exact, m
 		}
 	}
-	return r
+	if lead.Decision == Allow {
+		return Observed, lead
+	}
+	return Similar, lead
 }
 
 // matches returns what the policy makes of hits, strictest and nearest first.
@@ -278,7 +281,7 @@ func (j *Judge) matches(hits []Hit) []Match {
 
 // radius returns the distance up to which the hashes of a hit match by l.
 func radius(l ListPolicy, h *Hit) int {
-	if h.Upload.worse(h.Listed).equalOnly() {
+	if h.Upload.worse(h.Listed).EqualOnly() {
 		return 0
 	}
 	return l.RadiusOf(h.Kind)

@@ -52,8 +52,8 @@ func Claimed(h hash.PDQ, q hash.Quality) Rule {
 	return ""
 }
 
-// equalOnly reports whether a hash under the rule matches equal hashes only.
-func (r Rule) equalOnly() bool { return r == LowQuality || r == Degenerate }
+// EqualOnly reports whether a hash under the rule matches equal hashes only.
+func (r Rule) EqualOnly() bool { return r == LowQuality || r == Degenerate }
 
 // worse returns the rule for two hashes of which one is under r and one under
 // o.
@@ -79,27 +79,31 @@ const maxStructure = .40
 // one and score high, whatever their quality.
 func structured(h hash.PDQ) bool {
 	const limit = maxStructure * 256
-	var m [16][16]float64 // limit*I - G, of which the lower half is used
-	energy := 16 * 256    // trace of G squared: the sum of the squared eigenvalues
-	for i := range 16 {
-		row := uint16(h[i/4] >> (i % 4 * 16))
-		for j := range i {
-			e := 16 - 2*bits.OnesCount16(row^uint16(h[j/4]>>(j%4*16)))
-			energy += 2 * e * e
-			m[i][j] = float64(-e)
-		}
-		m[i][i] = limit - 16
+	var row [16]uint64
+	for i := range row {
+		row[i] = h[i/4] >> (i % 4 * 16) & 0xffff
 	}
-	// No eigenvalue exceeds the root of the sum of their squares, which settles
-	// random hashes and most others.
+	// No eigenvalue exceeds the root of the sum of their squares, which is the
+	// trace of G squared. This settles random hashes and most others.
+	energy := 16 * 256
+	for i := range row {
+		for j := range i {
+			e := 16 - 2*bits.OnesCount64(row[i]^row[j])
+			energy += 2 * e * e
+		}
+	}
 	if float64(energy) <= limit*limit {
 		return false
 	}
 	// All eigenvalues of G are below limit if and only if limit*I - G is positive
 	// definite, that is, if it has a Cholesky factor.
+	var m [16][16]float64 // the factor
 	for i := range 16 {
 		for j := range i + 1 {
-			s := m[i][j]
+			s := float64(2*bits.OnesCount64(row[i]^row[j]) - 16)
+			if i == j {
+				s += limit
+			}
 			for k := range j {
 				s -= float64(m[i][k] * m[j][k])
 			}

@@ -69,34 +69,29 @@ func thousands(x float64) string {
 	return s
 }
 
-// answerWords explains an answer that lacks only its words.
-func answerWords(a *Answer, gaps []Gap) string {
+// answerWords explains an answer that lacks only its words. The lead is the
+// match that gives the reason, nil if nothing matches.
+func answerWords(a *Answer, lead *Match, gaps []Gap) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
-	switch {
-	case a.Decision == Undecided && a.OnUndecided == "":
-		add("refused unread")
-	case a.Decision == Undecided:
-		add("undecided, and the surface wants %s then", a.OnUndecided)
-	case a.Reason == NoMatch:
+	switch a.Reason {
+	case NoMatch:
 		add("allow: nothing on the lists that apply matches")
+	case Observed:
+		add("allow: like entry %s of list %s, but the lists that match only observe", lead.Entry, lead.List)
+	case Suppressed:
+		add("allow: like entry %s of list %s, but the benign list %s excuses it", lead.Entry, lead.List, lead.SuppressedBy)
+	case Exact:
+		add("%s: a copy of entry %s of list %s", a.Decision, lead.Entry, lead.List)
+	case Similar:
+		add("%s: similar to entry %s of list %s", a.Decision, lead.Entry, lead.List)
+	case Encrypted:
+		add("refused unread")
 	default:
-		m := a.Matches[0]
-		of := map[Reason]string{
-			Exact: "an exact copy of", Similar: "similar to", Observed: "like", Suppressed: "like",
-		}[a.Reason]
-		add("%s: %s entry %s of list %s", a.Decision, of, m.Entry, m.List)
+		add("undecided, and the surface wants %s then", a.OnUndecided)
 	}
-	switch {
-	case a.Reason == Observed:
-		add("the lists that match only observe")
-	case a.Reason == Suppressed:
-		add("a benign list excuses it")
-	}
-	if n := len(a.Matches) + a.More; n > 1 {
-		add("%d entries match in all", n)
-	} else if n == 1 && a.Decision == Undecided {
-		add("1 entry matches")
+	if n := len(a.Matches) + a.More; n > 1 || n == 1 && a.Decision == Undecided {
+		add("matches in all: %d", n)
 	}
 	for _, g := range gaps {
 		add("%s", gapWords(g))
@@ -106,10 +101,10 @@ func answerWords(a *Answer, gaps []Gap) string {
 		unfit[h.Rule]++
 	}
 	if n := unfit[LowQuality]; n > 0 {
-		add("%d of its PDQ hashes have a quality below %d and were looked up by equality only", n, hash.MinQuality)
+		add("PDQ hashes of a quality below %d, looked up by equality only: %d", hash.MinQuality, n)
 	}
 	if n := unfit[Degenerate]; n > 0 {
-		add("%d of its PDQ hashes are degenerate and were looked up by equality only", n)
+		add("degenerate PDQ hashes, looked up by equality only: %d", n)
 	}
 	return sentence(strings.Join(parts, "; "))
 }
