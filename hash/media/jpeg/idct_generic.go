@@ -87,3 +87,10 @@ func idctGeneric(c *coefs, side int, q *[64]int16, dst []byte, stride int) {
 
 // dcSample is the sample that all of a block has whose only coefficient is dc.
 func dcSample(dc, q int16) byte { return sample((int32(dc*q<<2) + 16) >> 5) }
+
+// idctPairGeneric turns the two blocks of c into samples, 8 rows of 8 at each
+// destination, and clears the coefficients.
+func idctPairGeneric(c *coefs, q0, q1 *[64]int16, dst0, dst1 []byte, stride0, stride1 int) {
+	idctGeneric(c, 0, q0, dst0, stride0)
+	idctGeneric(c, 1, q1, dst1, stride1)
+}
