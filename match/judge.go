@@ -137,6 +137,12 @@ func (j *Judge) Scope(surface string) ([]string, []Gap) {
 // List returns what holds for a list.
 func (j *Judge) List(name string) ListPolicy { return j.policy.Lists[name] }
 
+// OnUndecided returns what a surface wants done with an upload that could not be
+// judged.
+func (j *Judge) OnUndecided(surface string) Decision {
+	return cmp.Or(j.policy.Surfaces[surface].OnUndecided, Review)
+}
+
 // Digest returns the digest of the policy, with a part for every list.
 func (j *Judge) Digest() string { return j.digest }
 
@@ -199,7 +205,7 @@ func (j *Judge) Decide(f Findings) Answer {
 				a.Undecided = append(a.Undecided, g.Reason)
 			}
 		}
-		wanted := cmp.Or(j.policy.Surfaces[f.Surface].OnUndecided, Review)
+		wanted := j.OnUndecided(f.Surface)
 		if a.Decision == Allow || wanted.Stricter(a.Decision) {
 			a.Decision, a.Reason = Undecided, a.Undecided[0]
 			if a.Reason != Encrypted {

@@ -1,11 +1,21 @@
 // Package engine takes the bytes of an upload, or its hashes, and gives a
 // decision. It hashes the upload, looks the hashes up in all lists of a store,
 // and has what it finds judged by a policy.
+//
+// An upload's digests are looked up before it is decoded. If they match and no
+// list can make the decision stricter, that is the answer, and perceptual hashes
+// are not made; nor are they if no list that applies holds any.
 package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
 
 	"github.com/tidemark-project/tidemark/hash/media"
 	"github.com/tidemark-project/tidemark/index/store"
@@ -19,7 +29,8 @@ type Request struct {
 	Surface string // where it was posted; may be "" if neither the policy nor a list names surfaces
 	Data    []byte
 	// Open gives the upload's bytes. It is called at most once, and not at all
-	// for an upload to an encrypted or unknown surface.
+	// for an upload to an encrypted or unknown surface. What is over the limit of
+	// a file's size is not kept, but its digests count.
 	Open func() (io.ReadCloser, error)
 	// Hashes were made from the upload elsewhere. They are looked up as they
 	// are: other orientations can't be derived from a hash.
@@ -28,19 +39,120 @@ type Request struct {
 
 // Engine judges uploads against the lists of a store. It is safe for
 // concurrent use.
-type Engine struct{}
+type Engine struct {
+	store   *store.Store
+	policy  match.Policy
+	limits  media.Limits
+	workers sync.Pool // of *worker
 
-// New loads the lists of st. The engine judges by these versions until
-// [Engine.Refresh]. What p leaves open about a list is as the store has it.
-func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits) (*Engine, error) {
-	panic("unwritten")
+	refreshing sync.Mutex
+	state      atomic.Pointer[state]
 }
 
-// Refresh brings the lists up to date with the store. A search that is under
-// way goes on with the versions that it began with.
-func (e *Engine) Refresh(ctx context.Context) error { panic("unwritten") }
+// state is the lists of one moment and the judge for them. It does not change.
+type state struct {
+	judge *match.Judge
+	lists map[string]*list     // those that could be read
+	gaps  map[string]match.Gap // of those that could not, or not anew
+}
+
+// New loads the lists of st. The engine judges by these versions until
+// [Engine.Refresh]. What p leaves open about a list is as the store has it. A
+// list that can't be read is no error: it leaves undecided what it applies to.
+func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits) (*Engine, error) {
+	e := &Engine{store: st, policy: p, limits: l}
+	budget := media.NewBudget(media.DefaultLimits.Total)
+	e.workers.New = func() any { return &worker{hasher: media.Hasher{Limits: l, Budget: budget}} }
+	s, err := e.load(ctx, &state{})
+	if err != nil {
+		return nil, err
+	}
+	e.state.Store(s)
+	return e, nil
+}
+
+// Refresh brings the lists up to date with the store; lists that did not change
+// are not read again. Each search sees the lists of one moment: one that is
+// under way goes on with those it began with. On an error the lists that could
+// not be brought up to date go on as they are, and whatever they apply to is
+// undecided, until a Refresh succeeds.
+func (e *Engine) Refresh(ctx context.Context) error {
+	e.refreshing.Lock()
+	defer e.refreshing.Unlock()
+	old := e.state.Load()
+	s, err := e.load(ctx, old)
+	if err != nil {
+		s = &state{old.judge, old.lists, map[string]match.Gap{}}
+		for name := range old.lists {
+			s.gaps[name] = match.Gap{Reason: match.ListStale, Detail: fmt.Sprintf("%s: %v", name, err)}
+		}
+		e.state.Store(s)
+		return err
+	}
+	e.state.Store(s)
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(s.gaps)) {
+		errs = append(errs, fmt.Errorf("engine: list %s", s.gaps[name].Detail))
+	}
+	return errors.Join(errs...)
+}
+
+// load reads the lists that differ from those of an older state.
+func (e *Engine) load(ctx context.Context, old *state) (*state, error) {
+	statuses, err := e.store.Lists(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &state{nil, map[string]*list{}, map[string]match.Gap{}}
+	stored := map[string]match.ListPolicy{}
+	for _, status := range statuses {
+		l := old.lists[status.Name]
+		if l == nil || l.status.ID != status.ID || l.status.Version != status.Version {
+			fresh, err := load(ctx, e.store, status.Name)
+			switch {
+			case err == nil:
+				l, status = fresh, fresh.status
+			case errors.Is(err, store.ErrNoList): // removed a moment ago
+				continue
+			case ctx.Err() != nil:
+				return nil, ctx.Err()
+			case l != nil && l.status.ID == status.ID:
+				s.gaps[status.Name] = match.Gap{Reason: match.ListStale, Detail: fmt.Sprintf("%s: %v", status.Name, err)}
+			default:
+				l = nil
+				s.gaps[status.Name] = match.Gap{Reason: match.ListUnreadable, Detail: fmt.Sprintf("%s: %v", status.Name, err)}
+			}
+		}
+		if l != nil {
+			s.lists[status.Name] = l
+		}
+		stored[status.Name] = match.ListPolicy{Mode: status.Mode, Surfaces: status.Surfaces, Radius: status.Radius}
+	}
+	s.judge, err = match.NewJudge(e.policy, stored)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
 
 // Match judges an upload. Whatever could not be judged makes the answer
 // undecided with a reason, never allow. To judge a stream of uploads on all
 // cores and in order, call it from the workers of [media.Each].
-func (e *Engine) Match(ctx context.Context, r Request) match.Answer { panic("unwritten") }
+func (e *Engine) Match(ctx context.Context, r Request) match.Answer {
+	s := e.state.Load()
+	q := newQuery(s, r)
+	switch {
+	case len(q.lists) == 0: // nothing to look it up in, or nothing that may be read
+	case ctx.Err() != nil:
+		q.gap(match.Timeout, ctx.Err())
+	case r.Data != nil || r.Open != nil:
+		w := e.workers.Get().(*worker)
+		w.file(ctx, q, r)
+		e.workers.Put(w)
+	case len(r.Hashes) > 0:
+		q.given(ctx, r.Hashes)
+	default:
+		q.gap(match.Invalid, errors.New("there are neither bytes nor hashes"))
+	}
+	return s.judge.Decide(q.found)
+}

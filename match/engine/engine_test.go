@@ -1,0 +1,564 @@
+package engine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/hash/media"
+	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/match"
+)
+
+// open returns an empty store.
+func open(t testing.TB) *store.Store {
+	t.Helper()
+	st, err := store.Open(t.TempDir(), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return st
+}
+
+func create(t testing.TB, st *store.Store, l store.List, entries ...store.Entry) {
+	t.Helper()
+	l.Mode = cmp.Or(l.Mode, match.ModeObserve)
+	if err := st.Create(t.Context(), l); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, st, l.Name, store.Change{Put: entries})
+}
+
+func apply(t testing.TB, st *store.Store, list string, c store.Change) {
+	t.Helper()
+	if _, err := st.Apply(t.Context(), list, c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func start(t testing.TB, st *store.Store, p match.Policy) *Engine {
+	t.Helper()
+	e, err := New(t.Context(), st, p, media.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// entry is an entry with hashes of unknown quality.
+func entry(id string, hashes ...hash.Hash) store.Entry {
+	e := store.Entry{ID: id}
+	for _, h := range hashes {
+		e.Hashes = append(e.Hashes, store.Hash{Hash: h, Quality: hash.UnknownQuality})
+	}
+	return e
+}
+
+// picture paints something with detail: blots in all places, sizes and colours.
+func picture(seed uint64, w, h int) *image.NRGBA {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := range img.Pix {
+		img.Pix[i] = 255
+	}
+	for range 60 {
+		x0, y0, rx, ry := rng.IntN(w), rng.IntN(h), 4+rng.IntN(w/6), 4+rng.IntN(h/6)
+		c := color.NRGBA{uint8(rng.IntN(256)), uint8(rng.IntN(256)), uint8(rng.IntN(256)), 255}
+		for y := max(0, y0-ry); y < min(h, y0+ry); y++ {
+			for x := max(0, x0-rx); x < min(w, x0+rx); x++ {
+				if dx, dy := (x-x0)*ry, (y-y0)*rx; dx*dx+dy*dy < rx*rx*ry*ry {
+					img.SetNRGBA(x, y, c)
+				}
+			}
+		}
+	}
+	return img
+}
+
+// turned returns img turned by 90 degrees.
+func turned(img *image.NRGBA) *image.NRGBA {
+	b := img.Bounds()
+	out := image.NewNRGBA(image.Rect(0, 0, b.Dy(), b.Dx()))
+	for y := range b.Dy() {
+		for x := range b.Dx() {
+			out.SetNRGBA(b.Dy()-1-y, x, img.NRGBAAt(x, y))
+		}
+	}
+	return out
+}
+
+func asPNG(t testing.TB, img image.Image) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func asJPEG(t testing.TB, img image.Image, quality int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, img, &jpeg.Options{Quality: quality}); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// pdqOf returns the hash of a file by the PDQ function f.
+func pdqOf(t testing.TB, file []byte, f hash.Function) hash.PDQ {
+	t.Helper()
+	var h media.Hasher
+	p, err := h.Hash(t.Context(), file, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f == hash.Shrink512 {
+		return p.Frames[0].Shrunk.PDQ
+	}
+	return p.Frames[0].Full.PDQ
+}
+
+// told is a match in short.
+func told(m match.Match) string {
+	s := fmt.Sprintf("%s/%s/%s %s %s", m.List, m.Entry, m.Kind, m.View, m.Decision)
+	if m.Frame != nil {
+		s += fmt.Sprintf(" frame %d", *m.Frame)
+	}
+	if m.SuppressedBy != "" {
+		s += " by " + m.SuppressedBy
+	}
+	return s
+}
+
+func toldAll(ms []match.Match) []string {
+	var all []string
+	for _, m := range ms {
+		all = append(all, told(m))
+	}
+	return all
+}
+
+func kindsOf(a match.Answer) string {
+	var kinds []string
+	for _, h := range a.Hashes {
+		kinds = append(kinds, string(h.Kind))
+	}
+	return strings.Join(kinds, " ")
+}
+
+func TestMatchFile(t *testing.T) {
+	st := open(t)
+	img := picture(1, 400, 300)
+	file := asPNG(t, img)
+	large := picture(2, 1500, 1300)
+	for i := 0; i < len(large.Pix); i += 12 { // fine detail, of which the two functions see different pixels
+		large.Pix[i], large.Pix[i+1] = 0, 255
+	}
+	digests := hash.Digests(file)
+	create(t, st, store.List{Name: "copies", Mode: match.ModeBlock}, entry("c", digests[2]))
+	create(t, st, store.List{Name: "likes", Mode: match.ModeReview},
+		entry("p", pdqOf(t, file, hash.Full).Hash()),
+		entry("q", pdqOf(t, asPNG(t, large), hash.Shrink512).Hash()))
+	create(t, st, store.List{Name: "watch"}, entry("w", pdqOf(t, file, hash.Full).Hash(), digests[0]))
+	e := start(t, st, match.Policy{})
+	const all = "md5 sha1 sha256 pdq pdq-512"
+	for _, c := range []struct {
+		name     string
+		data     []byte
+		decision match.Decision
+		reason   match.Reason
+		matches  []string
+		hashes   string
+	}{
+		{"the file itself, decided by its digest", file, match.Block, match.Exact,
+			[]string{"copies/c/sha256 identity block", "watch/w/md5 identity allow"}, "md5 sha1 sha256"},
+		{"recompressed", asJPEG(t, img, 60), match.Review, match.Similar, []string{"likes/p/pdq identity review", "watch/w/pdq identity allow"}, all},
+		{"turned", asPNG(t, turned(img)), match.Review, match.Similar, []string{"likes/p/pdq rotate90 review", "watch/w/pdq rotate90 allow"}, all},
+		{"listed by the second function", asPNG(t, large), match.Review, match.Similar, []string{"likes/q/pdq 512:identity review"}, all},
+		{"another picture", asPNG(t, picture(3, 400, 300)), match.Allow, match.NoMatch, nil, all},
+	} {
+		a := e.Match(t.Context(), Request{Input: c.name, Data: c.data})
+		if a.Decision != c.decision || a.Reason != c.reason || a.Input != c.name || !slices.Equal(toldAll(a.Matches), c.matches) || kindsOf(a) != c.hashes {
+			t.Errorf("%s: Match = %s because %s, %q, %s; want %s because %s, %q, %s", c.name, a.Decision, a.Reason, toldAll(a.Matches), kindsOf(a), c.decision, c.reason, c.matches, c.hashes)
+		}
+		for name, v := range a.Lists {
+			if s, err := st.Status(t.Context(), name); err != nil || s.Version != v {
+				t.Errorf("%s: version of %s = %v, want %v, %v", c.name, name, v, s.Version, err)
+			}
+		}
+		if len(a.Lists) != 3 || len(a.Policy) != 64 || a.V != 1 {
+			t.Errorf("%s: %d lists, policy %q, v %d; want 3, a digest, 1", c.name, len(a.Lists), a.Policy, a.V)
+		}
+		opened := e.Match(t.Context(), Request{Input: c.name, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.data)), nil }})
+		if fmt.Sprint(toldAll(opened.Matches), opened.Hashes) != fmt.Sprint(toldAll(a.Matches), a.Hashes) {
+			t.Errorf("%s: through Open, Match = %v; from Data %v", c.name, opened, a)
+		}
+	}
+}
+
+func TestUndecided(t *testing.T) {
+	st := open(t)
+	file := asPNG(t, picture(1, 200, 200))
+	cut := file[:len(file)/2]
+	text := []byte("not a picture")
+	longText := bytes.Repeat([]byte("long "), 1000)
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock},
+		entry("pdq", pdqOf(t, file, hash.Full).Hash()),
+		entry("text", hash.Digests(text)[0]), entry("long", hash.Digests(longText)[1]))
+	create(t, st, store.List{Name: "digests", Mode: match.ModeReview, Surfaces: []string{"docs"}}, entry("cut", hash.Digests(cut)[0]))
+	e, err := New(t.Context(), st, match.Policy{Surfaces: map[string]match.Surface{
+		"feed": {}, "strict": {OnUndecided: match.Block}, "lax": {OnUndecided: match.Allow}, "docs": {OnUndecided: match.Block}, "dm": {Encrypted: true},
+	}}, media.Limits{Bytes: 4000 + int64(len(file))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	huge := bytes.Repeat([]byte("huge "), 100_000)
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	opens := func(b []byte) func() (io.ReadCloser, error) {
+		return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
+	}
+	for _, c := range []struct {
+		name     string
+		ctx      context.Context
+		r        Request
+		decision match.Decision
+		reason   match.Reason
+		act      match.Decision
+	}{
+		{"a picture", t.Context(), Request{Surface: "feed", Data: file}, match.Review, match.Similar, match.Review},
+		{"cut", t.Context(), Request{Surface: "feed", Data: cut}, match.Undecided, match.Undecodable, match.Review},
+		{"cut, strictly", t.Context(), Request{Surface: "strict", Data: cut}, match.Undecided, match.Undecodable, match.Block},
+		{"cut, laxly", t.Context(), Request{Surface: "lax", Data: cut}, match.Undecided, match.Undecodable, match.Allow},
+		{"cut, a copy for review where block is wanted", t.Context(), Request{Surface: "docs", Data: cut}, match.Undecided, match.Undecodable, match.Block},
+		{"empty", t.Context(), Request{Surface: "feed", Data: []byte{}}, match.Undecided, match.Undecodable, match.Review},
+		{"no picture", t.Context(), Request{Surface: "feed", Data: []byte("something else")}, match.Undecided, match.Unsupported, match.Review},
+		{"no picture, but a copy", t.Context(), Request{Surface: "feed", Data: text}, match.Block, match.Exact, match.Block},
+		{"too large", t.Context(), Request{Surface: "feed", Data: huge}, match.Undecided, match.TooLarge, match.Review},
+		{"too large to keep", t.Context(), Request{Surface: "feed", Open: opens(huge)}, match.Undecided, match.TooLarge, match.Review},
+		{"too large to keep, but a copy", t.Context(), Request{Surface: "feed", Open: opens(longText)}, match.Block, match.Exact, match.Block},
+		{"too late", done, Request{Surface: "feed", Data: file}, match.Undecided, match.Timeout, match.Review},
+		{"too late for hashes", done, Request{Surface: "feed", Hashes: []match.Hash{{Kind: "md5", Value: hash.Digests(text)[0].Text()}}}, match.Undecided, match.Timeout, match.Review},
+		{"nothing", t.Context(), Request{Surface: "feed"}, match.Undecided, match.Invalid, match.Review},
+		{"a short hash", t.Context(), Request{Surface: "feed", Hashes: []match.Hash{{Kind: "pdq", Value: "abcd"}}}, match.Undecided, match.Invalid, match.Review},
+		{"an unknown kind", t.Context(), Request{Surface: "feed", Hashes: []match.Hash{{Kind: "md6", Value: "abcd"}}}, match.Undecided, match.Invalid, match.Review},
+		{"a bad hash beside one that blocks", t.Context(), Request{Surface: "feed", Hashes: []match.Hash{{Kind: "pdq", Value: "abcd"}, {Kind: "MD5", Value: strings.ToUpper(hash.Digests(text)[0].Text())}}},
+			match.Block, match.Exact, match.Block},
+		{"unreadable", t.Context(), Request{Surface: "feed", Open: func() (io.ReadCloser, error) { return nil, io.ErrClosedPipe }}, match.Undecided, match.Unreadable, match.Review},
+		{"breaks off", t.Context(), Request{Surface: "feed", Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(bytes.NewReader(text), broken{})), nil
+		}}, match.Undecided, match.Unreadable, match.Review},
+		{"unknown surface", t.Context(), Request{Surface: "fed", Data: file}, match.Undecided, match.UnknownSurface, match.Review},
+		{"no surface", t.Context(), Request{Data: file}, match.Undecided, match.UnknownSurface, match.Review},
+		{"encrypted", t.Context(), Request{Surface: "dm", Data: file}, match.Undecided, match.Encrypted, match.Undecided},
+	} {
+		a := e.Match(c.ctx, c.r)
+		if a.Decision != c.decision || a.Reason != c.reason || a.Act() != c.act {
+			t.Errorf("%s: Match = %s because %s, to act %s (%s); want %s because %s, %s", c.name, a.Decision, a.Reason, a.Act(), a.Words, c.decision, c.reason, c.act)
+		}
+		if a.Decision == match.Undecided && !slices.Contains(a.Undecided, c.reason) {
+			t.Errorf("%s: undecided = %v, want %s in it", c.name, a.Undecided, c.reason)
+		}
+	}
+}
+
+// broken is a reader that fails.
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, errors.New("connection reset") }
+
+// TestUnread checks that an upload that may not be judged is not read: not
+// opened, not digested, not looked at.
+func TestUnread(t *testing.T) {
+	st := open(t)
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, entry("a", hash.Digests([]byte("secret"))[0]))
+	create(t, st, store.List{Name: "empty", Mode: match.ModeBlock, Surfaces: []string{"feed"}})
+	policy := match.Policy{
+		Surfaces: map[string]match.Surface{"feed": {}, "dm": {Encrypted: true}, "void": {}},
+		Lists:    map[string]match.ListPolicy{"list": {Surfaces: []string{"feed"}}},
+	}
+	e := start(t, st, policy)
+	opened := 0
+	read := func(surface string, want match.Reason) {
+		t.Helper()
+		for _, r := range []Request{
+			{Surface: surface, Open: func() (io.ReadCloser, error) { opened++; return io.NopCloser(strings.NewReader("secret")), nil }},
+			{Surface: surface, Data: []byte("secret")},
+			{Surface: surface, Hashes: []match.Hash{{Kind: "md5", Value: hash.Digests([]byte("secret"))[0].Text()}}},
+		} {
+			a := e.Match(t.Context(), r)
+			if a.Reason != want || want == match.Encrypted && (len(a.Hashes) > 0 || len(a.Matches) > 0 || len(a.Lists) > 0) {
+				t.Errorf("on %s, Match = %s because %s with %d hashes, %d matches, %d lists; want %s", surface, a.Decision, a.Reason, len(a.Hashes), len(a.Matches), len(a.Lists), want)
+			}
+		}
+	}
+	read("dm", match.Encrypted)
+	read("nowhere", match.UnknownSurface)
+	read("void", match.NoLists)
+	if opened != 0 {
+		t.Errorf("uploads that may not be judged were opened %d times", opened)
+	}
+	read("feed", match.Exact)
+	if opened != 1 {
+		t.Errorf("an upload was opened %d times, want 1", opened)
+	}
+}
+
+// TestNotDecoded checks that a file is decoded only where that can matter.
+func TestNotDecoded(t *testing.T) {
+	img := asPNG(t, picture(1, 64, 64))
+	pdq, other := pdqOf(t, img, hash.Full).Hash(), pdqOf(t, asPNG(t, picture(2, 64, 64)), hash.Full).Hash()
+	file := []byte("no picture, so that decoding it shows in the answer")
+	digest := hash.Digests(file)[1]
+	onPDQ := []hash.Kind{hash.KindSHA1, hash.KindPDQ}
+	for _, c := range []struct {
+		name    string
+		digests match.ListPolicy // of a list that holds the file's digest
+		pixels  match.ListPolicy // of one that holds PDQ hashes
+		decoded bool
+	}{
+		{"a digest blocks", match.ListPolicy{Mode: match.ModeBlock}, match.ListPolicy{Mode: match.ModeBlock, BlockOn: onPDQ}, false},
+		{"a digest reviews, pdq at most too", match.ListPolicy{Mode: match.ModeReview}, match.ListPolicy{Mode: match.ModeBlock}, false},
+		{"a digest reviews, pdq could block", match.ListPolicy{Mode: match.ModeReview}, match.ListPolicy{Mode: match.ModeBlock, BlockOn: onPDQ}, true},
+		{"a digest is observed, pdq could review", match.ListPolicy{}, match.ListPolicy{Mode: match.ModeReview}, true},
+		{"both observe, and all that matches is told", match.ListPolicy{}, match.ListPolicy{}, true},
+		{"only a benign list holds pdq", match.ListPolicy{}, match.ListPolicy{Mode: match.ModeBenign, Surfaces: []string{"feed"}}, false},
+	} {
+		st := open(t)
+		create(t, st, store.List{Name: "digests"}, entry("a", digest))
+		create(t, st, store.List{Name: "pixels"}, entry("a", pdq), entry("b", other))
+		e := start(t, st, match.Policy{Lists: map[string]match.ListPolicy{"digests": c.digests, "pixels": c.pixels}})
+		a := e.Match(t.Context(), Request{Surface: "feed", Data: file})
+		if decoded := slices.Contains(a.Undecided, match.Unsupported); decoded != c.decoded {
+			t.Errorf("%s: decoded = %v, want %v (%s)", c.name, decoded, c.decoded, a.Words)
+		}
+	}
+
+	st := open(t)
+	create(t, st, store.List{Name: "digests", Mode: match.ModeBlock}, entry("a", digest))
+	if a := start(t, st, match.Policy{}).Match(t.Context(), Request{Data: []byte("x")}); a.Decision != match.Allow {
+		t.Errorf("where no list holds hashes of pixels, Match(no picture) = %s, want allow", a.Decision)
+	}
+}
+
+func TestQuarantined(t *testing.T) {
+	st := open(t)
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, entry("blank", hash.PDQ{}.Hash()))
+	e := start(t, st, match.Policy{})
+	if a := e.Match(t.Context(), Request{Hashes: []match.Hash{{Kind: "pdq", Value: hash.PDQ{}.String()}}}); a.Decision != match.Allow || a.Hashes[0].Rule != match.Degenerate {
+		t.Errorf("Match(blank) = %s under rule %q, want allow under degenerate", a.Decision, a.Hashes[0].Rule)
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	st := open(t)
+	secret := func(n int) hash.Hash { return hash.Digests([]byte{byte(n)})[0] }
+	create(t, st, store.List{Name: "a", Mode: match.ModeBlock}, entry("1", secret(1)))
+	create(t, st, store.List{Name: "b", Mode: match.ModeBlock}, entry("2", secret(2)))
+	e := start(t, st, match.Policy{})
+	decided := func(n int) match.Answer { return e.Match(t.Context(), Request{Data: []byte{byte(n)}}) }
+	refresh := func() {
+		t.Helper()
+		if err := e.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := e.state.Load().lists["b"]
+	before := decided(1)
+
+	apply(t, st, "a", store.Change{Put: []store.Entry{entry("3", secret(3))}, Delete: []string{"1"}})
+	if a := decided(3); a.Decision != match.Allow || a.Lists["a"] != before.Lists["a"] {
+		t.Errorf("before Refresh, Match(new) = %s by %v, want allow by %v", a.Decision, a.Lists, before.Lists)
+	}
+	refresh()
+	if a := decided(3); a.Decision != match.Block || a.Lists["a"].Seq != before.Lists["a"].Seq+1 {
+		t.Errorf("after Refresh, Match(new) = %s by %v, want block by the next version", a.Decision, a.Lists)
+	}
+	if a := decided(1); a.Decision != match.Allow {
+		t.Errorf("after Refresh, Match(deleted) = %s, want allow", a.Decision)
+	}
+	if e.state.Load().lists["b"] != kept {
+		t.Error("Refresh read a list again that had not changed")
+	}
+
+	if err := st.Configure(t.Context(), store.List{Name: "b", Mode: match.ModeReview}); err != nil {
+		t.Fatal(err)
+	}
+	refresh()
+	if a := decided(2); a.Decision != match.Review || a.Policy == before.Policy {
+		t.Errorf("after a new mode, Match = %s by policy %s, want review by another than %s", a.Decision, a.Policy, before.Policy)
+	}
+
+	// A list of the same name and version as one that was removed is another.
+	if err := st.Remove(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	create(t, st, store.List{Name: "b", Mode: match.ModeBlock}, entry("4", secret(4)))
+	refresh()
+	if a, b := decided(2), decided(4); a.Decision != match.Allow || b.Decision != match.Block {
+		t.Errorf("after the list was made anew, Match = %s, %s; want allow, block", a.Decision, b.Decision)
+	}
+}
+
+func TestMissingAndStaleLists(t *testing.T) {
+	st := open(t)
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, entry("a", hash.Digests([]byte("a"))[0]))
+	e := start(t, st, match.Policy{Lists: map[string]match.ListPolicy{"gone": {Mode: match.ModeReview}}})
+	if a := e.Match(t.Context(), Request{Data: []byte("b")}); a.Decision != match.Undecided || a.Reason != match.ListMissing || !strings.Contains(a.Words, "gone") {
+		t.Errorf("without a list of the policy, Match = %s because %s: %s; want undecided, list_missing", a.Decision, a.Reason, a.Words)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("a")}); a.Decision != match.Block || !slices.Equal(a.Undecided, []match.Reason{match.ListMissing}) {
+		t.Errorf("Match(copy) = %s, undecided %v; want block, and list_missing told", a.Decision, a.Undecided)
+	}
+
+	e = start(t, st, match.Policy{})
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := e.Refresh(cancelled); err == nil {
+		t.Fatal("Refresh of a cancelled context = nil, want an error")
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("b")}); a.Reason != match.ListStale {
+		t.Errorf("after a Refresh that failed, Match = %s because %s, want undecided, list_stale", a.Decision, a.Reason)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("a")}); a.Decision != match.Block {
+		t.Errorf("after a Refresh that failed, Match(copy) = %s, want block", a.Decision)
+	}
+	if err := e.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("b")}); a.Decision != match.Allow {
+		t.Errorf("after one that succeeded, Match = %s because %s, want allow", a.Decision, a.Reason)
+	}
+}
+
+func TestBadPolicy(t *testing.T) {
+	st := open(t)
+	if _, err := New(t.Context(), st, match.Policy{Lists: map[string]match.ListPolicy{"a": {Mode: "blok"}}}, media.Limits{}); err == nil || !strings.Contains(err.Error(), "blok") {
+		t.Errorf("New with mode blok = %v, want an error that names it", err)
+	}
+}
+
+// TestOneMoment changes two lists while uploads are judged: all answers of one
+// state say the same, and each is by versions that belong together.
+func TestOneMoment(t *testing.T) {
+	st := open(t)
+	upload := []byte("upload")
+	listed := entry("e", hash.Digests(upload)[2])
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, listed)
+	e := start(t, st, match.Policy{})
+	first := e.Match(t.Context(), Request{Data: upload}).Lists["list"].Seq
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 3 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				a := e.Match(context.Background(), Request{Data: upload})
+				want := match.Block
+				if (a.Lists["list"].Seq-first)%2 == 1 {
+					want = match.Allow
+				}
+				if a.Decision != want {
+					t.Errorf("by version %d, Match = %s, want %s", a.Lists["list"].Seq, a.Decision, want)
+					return
+				}
+			}
+		})
+	}
+	for range 10 {
+		apply(t, st, "list", store.Change{Delete: []string{"e"}})
+		if err := e.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		apply(t, st, "list", store.Change{Put: []store.Entry{listed}})
+		if err := e.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
+
+// TestNames and TestExact check the compact tables against maps.
+func TestNames(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	ids := []string{"", "a", strings.Repeat("x", 255), strings.Repeat("x", 254) + "y"}
+	for range 1000 {
+		ids = append(ids, fmt.Sprintf("entry-%d", rng.IntN(1e6)), strings.Repeat("z", rng.IntN(255)))
+	}
+	slices.Sort(ids[500:])
+	var n names
+	for i, id := range ids {
+		if got := n.add(id); got != uint32(i) {
+			t.Fatalf("add = %d, want %d", got, i)
+		}
+	}
+	for i, id := range ids {
+		if got := n.at(uint32(i)); got != id {
+			t.Errorf("at(%d) = %q, want %q", i, got, id)
+		}
+	}
+}
+
+func TestExact(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, size := range []int{0, 1, 2, 15, 16, 17, 300, 5000} {
+		x := exact{width: 5}
+		want := map[string][]uint32{}
+		for i := range size {
+			var key [5]byte
+			for j := range key {
+				key[j] = byte(rng.IntN(256))
+			}
+			switch rng.IntN(3) {
+			case 0:
+				key = [5]byte{1, 2, 3, 4, byte(rng.IntN(9))} // many of one place, some equal
+			case 1:
+				key[0] = 0xff
+			}
+			x.add(string(key[:]), uint32(i))
+			want[string(key[:])] = append(want[string(key[:])], uint32(i))
+		}
+		x.build()
+		for key, refs := range want {
+			if got := x.find(key); !slices.Equal(got, refs) {
+				t.Errorf("of %d keys, find(%s) = %v, want %v", size, hex.EncodeToString([]byte(key)), got, refs)
+			}
+		}
+		for range 100 {
+			key := fmt.Sprintf("%05d", rng.IntN(1e5))
+			if got := x.find(key); !slices.Equal(got, want[key]) {
+				t.Errorf("of %d keys, find(%s) = %v, want %v", size, key, got, want[key])
+			}
+		}
+		for _, key := range []string{"\x00\x00\x00\x00\x00", "\xff\xff\xff\xff\xff"} {
+			if got := x.find(key); !slices.Equal(got, want[key]) {
+				t.Errorf("of %d keys, find(%x) = %v, want %v", size, key, got, want[key])
+			}
+		}
+	}
+}

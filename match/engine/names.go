@@ -1,0 +1,45 @@
+package engine
+
+// nameBlock is how many names share a start in names.starts.
+const nameBlock = 16
+
+// names numbers the entries of a list in the order in which they come, and
+// gives their ids by number. Each id is kept as what differs from the one
+// before it: lists come sorted by id, and ids are most of the memory of a large
+// list otherwise.
+type names struct {
+	text   []byte   // for each name: length of what is shared, length of the rest, the rest
+	starts []uint64 // where every nameBlock-th name begins, which shares nothing
+	count  uint32
+	last   string
+}
+
+// add numbers an id, of at most 255 bytes.
+func (n *names) add(id string) uint32 {
+	shared := 0
+	if n.count%nameBlock == 0 {
+		n.starts = append(n.starts, uint64(len(n.text)))
+	} else {
+		for shared < min(len(id), len(n.last)) && id[shared] == n.last[shared] {
+			shared++
+		}
+	}
+	n.text = append(n.text, byte(shared), byte(len(id)-shared))
+	n.text = append(n.text, id[shared:]...)
+	n.last = id
+	n.count++
+	return n.count - 1
+}
+
+// at returns the id of a number.
+func (n *names) at(number uint32) string {
+	var id [255]byte
+	length := 0
+	text := n.text[n.starts[number/nameBlock]:]
+	for range number%nameBlock + 1 {
+		shared, rest := int(text[0]), int(text[1])
+		length = shared + copy(id[shared:], text[2:2+rest])
+		text = text[2+rest:]
+	}
+	return string(id[:length])
+}

@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/hash/goimage"
+	"github.com/tidemark-project/tidemark/hash/media"
+	"github.com/tidemark-project/tidemark/match"
+)
+
+// worker judges one upload at a time by its bytes, and keeps its buffers.
+type worker struct {
+	hasher media.Hasher
+	digest hash.Digester
+	buf    []byte
+}
+
+// file looks up the digests of an upload and, unless they settle the matter,
+// the hashes of its picture.
+func (w *worker) file(ctx context.Context, q *query, r Request) {
+	file, err := w.read(ctx, r)
+	var limit *media.Error
+	if err != nil && !(errors.As(err, &limit) && limit.Code == media.TooLarge) {
+		q.gap(reasonOf(err), err)
+		return
+	}
+	for _, h := range w.digest.Sums() {
+		q.found.Hashes = append(q.found.Hashes, match.Hash{Kind: h.Kind, Value: h.Text(), Quality: hash.UnknownQuality})
+		q.equal(h, nil)
+	}
+	if q.settled() {
+		return
+	}
+	if err == nil {
+		err = w.picture(ctx, q, file)
+	}
+	if err != nil {
+		q.gap(reasonOf(err), err)
+	}
+}
+
+// reasonOf returns the reason that an error of reading or decoding gives.
+func reasonOf(err error) match.Reason {
+	var m *media.Error
+	switch {
+	case errors.As(err, &m):
+		return match.Reason(m.Code)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return match.Timeout
+	}
+	return match.Unreadable
+}
+
+// read returns the bytes of an upload after digesting them. If they are over
+// the limit, that is the error, and all of them are digested all the same.
+func (w *worker) read(ctx context.Context, r Request) ([]byte, error) {
+	w.digest.Reset()
+	if r.Data != nil {
+		w.digest.Write(r.Data)
+		return r.Data, nil // its size is checked before it is decoded
+	}
+	body, err := r.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	limit := cmp.Or(w.hasher.Limits.Bytes, media.DefaultLimits.Bytes)
+	w.buf = w.buf[:0]
+	size := int64(0)
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if size > limit {
+			w.buf = w.buf[:0] // digest the rest from the same piece of memory
+		}
+		if len(w.buf) == cap(w.buf) {
+			w.buf = append(w.buf, make([]byte, max(64<<10, len(w.buf)))...)[:len(w.buf)]
+		}
+		n, err := body.Read(w.buf[len(w.buf):cap(w.buf)])
+		w.digest.Write(w.buf[len(w.buf) : len(w.buf)+n])
+		w.buf = w.buf[:len(w.buf)+n]
+		size += int64(n)
+		switch {
+		case err == io.EOF && size > limit:
+			return nil, &media.Error{Code: media.TooLarge, Err: fmt.Errorf("the file has %d bytes and the limit is %d (Limits.Bytes)", size, limit)}
+		case err == io.EOF:
+			return w.buf, nil
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// picture looks up the hashes of a file's pixels.
+func (w *worker) picture(ctx context.Context, q *query, file []byte) error {
+	p, err := w.hasher.Hash(ctx, file, hash.Full|hash.Shrink512)
+	if err != nil {
+		return err
+	}
+	for i := range p.Frames {
+		q.frame(&p.Frames[i], p.Info.Frames > 1)
+	}
+	if kinds := q.smallKinds(); len(kinds) > 0 {
+		img, _, err := w.hasher.Decode(ctx, file)
+		if err != nil {
+			return err
+		}
+		for _, k := range kinds {
+			h, err := goimage.Sum(img, k)
+			if err != nil {
+				return err
+			}
+			q.found.Hashes = append(q.found.Hashes, match.Hash{Kind: k, Value: h.Text(), Quality: hash.UnknownQuality})
+			q.word(h, nil)
+		}
+	}
+	if n := p.Info.Frames; n > 1 && p.Format != "gif" {
+		q.gap(match.Unsupported, fmt.Errorf("of the %d frames of the %s file only the first was looked at", n, p.Format))
+	}
+	return q.search(ctx)
+}
