@@ -1,0 +1,260 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"github.com/goccy/go-yaml"
+
+	"github.com/tidemark-project/tidemark/match"
+)
+
+// configFile is the shape of the configuration file.
+type configFile struct {
+	Store     string `yaml:"store"`
+	Memory    string `yaml:"memory"`
+	MaxBytes  string `yaml:"max_bytes"`
+	MaxPixels string `yaml:"max_pixels"`
+	MaxSide   string `yaml:"max_side"`
+
+	Surfaces map[string]match.Surface `yaml:"surfaces"`
+	Lists    map[string]listConfig    `yaml:"lists"`
+}
+
+// listConfig is what the file says of a list: how it is matched, and where its
+// entries come from.
+type listConfig struct {
+	match.ListPolicy `yaml:",inline"`
+	Source           *sourceConfig `yaml:"source"`
+	Route            []routeConfig `yaml:"route"`
+}
+
+// sourceConfig names the service that a list is synchronised with.
+type sourceConfig struct {
+	Kind         string `yaml:"kind"`
+	URL          string `yaml:"url"`
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"password_file"`
+	Since        string `yaml:"since"`
+}
+
+// routeConfig sends what one member of the service contributes to a list of
+// its own.
+type routeConfig struct {
+	Member string `yaml:"member"`
+	List   string `yaml:"list"`
+}
+
+// readConfig reads and checks a configuration file.
+func readConfig(name string) (*configFile, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	f := &configFile{}
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := d.Decode(f); err != nil && err != io.EOF { // which a file of comments is
+		return nil, fmt.Errorf("%s%w", name, yamlError(err))
+	}
+	if err := d.Decode(&configFile{}); err != io.EOF {
+		return nil, fmt.Errorf("%s: it holds more than one document; only the first would count", name)
+	}
+	if err := f.policy().Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, nil
+}
+
+// yamlError turns an error of the YAML package, which prints a part of the
+// file, into one line that begins with the place.
+func yamlError(err error) error {
+	var unknown *yaml.UnknownFieldError
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		return fmt.Errorf(": %w", err)
+	}
+	pos := at.GetToken().Position
+	if errors.As(err, &unknown) {
+		key := at.GetToken().Value
+		return fmt.Errorf(":%d: unknown key %q%s", pos.Line, key, suggest(key, keys(reflect.TypeFor[configFile]())))
+	}
+	var mistyped *yaml.TypeError
+	if errors.As(err, &mistyped) {
+		return fmt.Errorf(":%d: %q is of the wrong type; %s goes here", pos.Line, at.GetToken().Value, mistyped.DstType)
+	}
+	return fmt.Errorf(":%d: %s", pos.Line, at.GetMessage())
+}
+
+// keys returns all keys that a value of type t may have, at any depth.
+func keys(t reflect.Type) []string {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return keys(t.Elem())
+	case reflect.Map:
+		return keys(t.Elem())
+	case reflect.Struct:
+		var all []string
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("yaml")+f.Tag.Get("json"), ",")
+			if name != "" {
+				all = append(all, name)
+			}
+			all = append(all, keys(f.Type)...)
+		}
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	return nil
+}
+
+// setting returns what the file says of a setting, "" if nothing.
+func (f *configFile) setting(flag string) string {
+	switch flag {
+	case "store":
+		return f.Store
+	case "max-bytes":
+		return f.MaxBytes
+	case "max-pixels":
+		return f.MaxPixels
+	case "max-side":
+		return f.MaxSide
+	}
+	return ""
+}
+
+// policy returns the part of the file that says how matches become decisions.
+func (f *configFile) policy() match.Policy {
+	p := match.Policy{Surfaces: f.Surfaces, Lists: map[string]match.ListPolicy{}}
+	for name, l := range f.Lists {
+		p.Lists[name] = l.ListPolicy
+	}
+	return p
+}
+
+// unused names what the file says and this version does nothing with.
+func (f *configFile) unused() []string {
+	var names []string
+	if f.Memory != "" {
+		names = append(names, "memory")
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Surfaces)) {
+		if f.Surfaces[name].ContentURL != "" {
+			names = append(names, "surfaces."+name+".content_url")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Lists)) {
+		if f.Lists[name].Source != nil {
+			names = append(names, "lists."+name+".source")
+		}
+		if len(f.Lists[name].Route) > 0 {
+			names = append(names, "lists."+name+".route")
+		}
+	}
+	return names
+}
+
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Check a configuration file and show what is in force."`
+}
+
+type configCheckCmd struct {
+	File string `arg:"" optional:"" placeholder:"FILE" help:"The file; default is that of --config or TIDEMARK_CONFIG."`
+}
+
+func (configCheckCmd) Help() string {
+	return `
+Refuses keys that mean nothing and values that can't be, and shows every setting with the place it
+comes from. Without a file it shows what the environment and the defaults give.
+
+Examples:
+
+    tidemark config check tidemark.yaml
+    TIDEMARK_STORE=/srv/lists tidemark config check --json`
+}
+
+// inForce is what --json prints of the configuration.
+type inForce struct {
+	V        int                         `json:"v"`
+	File     string                      `json:"file"`
+	Settings map[string]origin           `json:"settings"`
+	Surfaces map[string]match.Surface    `json:"surfaces"`
+	Lists    map[string]match.ListPolicy `json:"lists"`
+	Unused   []string                    `json:"unused"` // keys that this version does nothing with
+}
+
+// origin is a value and the place it comes from.
+type origin struct {
+	Value string `json:"value"`
+	From  string `json:"from"`
+}
+
+func (c *configCheckCmd) Run(k *kong.Context, s *session) error {
+	policy := s.sources.file.policy()
+	o := inForce{V: 1, File: cmp.Or(c.File, s.Config), Settings: map[string]origin{}, Surfaces: policy.Surfaces, Lists: policy.Lists, Unused: s.sources.file.unused()}
+	var names []string
+	for _, f := range k.Model.Flags {
+		if !isSetting(f) || f.Name == "config" {
+			continue
+		}
+		_, from := s.sources.lookup(f.Name)
+		if onCommandLine(k, f.Name) {
+			from = fromFlag
+		}
+		names = append(names, fileName(f.Name))
+		o.Settings[fileName(f.Name)] = origin{fmt.Sprint(f.Target.Interface()), from}
+	}
+	if s.json {
+		return jsonLines(s.stdout).Encode(o)
+	}
+	t := s.newTable(column{title: "SETTING"}, column{title: "VALUE"}, column{title: "FROM"})
+	for _, name := range names {
+		t.row(name, o.Settings[name].Value, o.Settings[name].From)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Surfaces)) {
+		words := "on_undecided " + string(cmp.Or(o.Surfaces[name].OnUndecided, match.Review))
+		if o.Surfaces[name].Encrypted {
+			words = "encrypted: refused unread"
+		}
+		t.row("surface "+name, words, fromFile)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Lists)) {
+		t.row("list "+name, listWords(o.Lists[name]), fromFile)
+	}
+	for _, key := range o.Unused {
+		s.say("%s is not used yet by this version", key)
+	}
+	return t.flush()
+}
+
+// listWords says how the file wants a list matched.
+func listWords(l match.ListPolicy) string {
+	words := string(cmp.Or(l.Mode, "mode as stored"))
+	if len(l.Surfaces) > 0 {
+		words += ", on " + strings.Join(l.Surfaces, " ")
+	}
+	if l.Radius > 0 {
+		words += fmt.Sprintf(", radius %d", l.Radius)
+	}
+	if len(l.BlockOn) > 0 {
+		words += fmt.Sprintf(", blocks on %s", strings.Trim(fmt.Sprint(l.BlockOn), "[]"))
+	}
+	if l.Verified {
+		words += ", verified"
+	}
+	return words
+}
+
+// onCommandLine reports whether a flag was given there.
+func onCommandLine(k *kong.Context, flag string) bool {
+	return slices.ContainsFunc(k.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == flag && !p.Resolved })
+}
