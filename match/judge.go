@@ -163,7 +163,7 @@ func frameOf(h *Hit) int {
 
 func (e *excuses) add(h *Hit) {
 	if h.Kind != hash.KindPDQ {
-		e.whole = h
+		e.whole = cmp.Or(e.whole, h)
 	} else if f := e.frames[frameOf(h)]; f == nil || h.Distance < f.Distance {
 		if e.frames == nil {
 			e.frames = map[int]*Hit{}

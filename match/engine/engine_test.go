@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
+	"image/color/palette"
+	"image/draw"
+	"image/gif"
 	"image/jpeg"
 	"image/png"
 	"io"
@@ -19,6 +24,7 @@ import (
 	"testing"
 
 	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/hash/goimage"
 	"github.com/tidemark-project/tidemark/hash/media"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/match"
@@ -321,6 +327,86 @@ func TestUnread(t *testing.T) {
 	read("feed", match.Exact)
 	if opened != 1 {
 		t.Errorf("an upload was opened %d times, want 1", opened)
+	}
+}
+
+func TestAnimation(t *testing.T) {
+	st := open(t)
+	frames := []*image.NRGBA{picture(1, 160, 120), picture(2, 160, 120), picture(3, 160, 120)}
+	animation := &gif.GIF{}
+	for _, f := range frames {
+		p := image.NewPaletted(f.Bounds(), palette.Plan9)
+		draw.Draw(p, p.Bounds(), f, image.Point{}, draw.Src)
+		animation.Image, animation.Delay = append(animation.Image, p), append(animation.Delay, 10)
+	}
+	var file bytes.Buffer
+	if err := gif.EncodeAll(&file, animation); err != nil {
+		t.Fatal(err)
+	}
+	second, third := pdqOf(t, asPNG(t, frames[1]), hash.Full).Hash(), pdqOf(t, asPNG(t, turned(frames[2])), hash.Full).Hash()
+	create(t, st, store.List{Name: "list", Mode: match.ModeReview}, entry("2", second), entry("3", third))
+	create(t, st, store.List{Name: "ok"}, entry("b", second))
+	e := start(t, st, match.Policy{Lists: map[string]match.ListPolicy{"ok": {Mode: match.ModeBenign, Surfaces: []string{"feed"}}}})
+
+	a := e.Match(t.Context(), Request{Surface: "wall", Data: file.Bytes()})
+	if a.Reason != match.UnknownSurface {
+		t.Errorf("on an unknown surface, Match = %s because %s, want unknown_surface", a.Decision, a.Reason)
+	}
+	a = e.Match(t.Context(), Request{Surface: "feed", Data: file.Bytes()})
+	want := []string{"list/3/pdq rotate270 review frame 2", "list/2/pdq identity allow frame 1 by ok"}
+	if a.Decision != match.Review || !slices.Equal(toldAll(a.Matches), want) {
+		t.Errorf("Match(animation) = %s, %q; want review, %q", a.Decision, toldAll(a.Matches), want)
+	}
+	var numbers []int
+	for _, h := range a.Hashes {
+		if h.Kind == hash.KindPDQ {
+			numbers = append(numbers, *h.Frame)
+		}
+	}
+	if !slices.Equal(numbers, []int{0, 1, 2}) {
+		t.Errorf("the PDQ hashes are of frames %v, want 0, 1, 2", numbers)
+	}
+}
+
+// TestPartlySeen checks that an animation of which only a part can be decoded
+// is not allowed on the strength of that part.
+func TestPartlySeen(t *testing.T) {
+	st := open(t)
+	file := asPNG(t, picture(1, 160, 120))
+	create(t, st, store.List{Name: "list", Mode: match.ModeReview}, entry("a", pdqOf(t, asPNG(t, picture(2, 160, 120)), hash.Full).Hash()))
+	e := start(t, st, match.Policy{})
+	if a := e.Match(t.Context(), Request{Data: file}); a.Decision != match.Allow {
+		t.Errorf("Match(still) = %s, want allow", a.Decision)
+	}
+	control := []byte("acTL\x00\x00\x00\x02\x00\x00\x00\x00") // two frames, for ever
+	chunk := append([]byte{0, 0, 0, 8}, control...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(control))
+	const afterHeader = 8 + 25
+	animated := slices.Concat(file[:afterHeader], chunk, file[afterHeader:])
+	if a := e.Match(t.Context(), Request{Data: animated}); a.Decision != match.Undecided || a.Reason != match.Unsupported {
+		t.Errorf("Match(animated PNG) = %s because %s, want undecided, unsupported: %s", a.Decision, a.Reason, a.Words)
+	}
+}
+
+// TestSmallKinds checks that the 64-bit kinds are made where a list holds them,
+// and only review.
+func TestSmallKinds(t *testing.T) {
+	img := picture(1, 160, 120)
+	file := asPNG(t, img)
+	var hashes []hash.Hash
+	for _, k := range []hash.Kind{hash.KindAHash, hash.KindDHash, hash.KindPHash} {
+		h, err := goimage.Sum(img, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hashes = append(hashes, h)
+	}
+	st := open(t)
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, entry("a", hashes...))
+	a := start(t, st, match.Policy{}).Match(t.Context(), Request{Data: file})
+	want := []string{"list/a/ahash identity review", "list/a/dhash identity review", "list/a/phash identity review"}
+	if !slices.Equal(toldAll(a.Matches), want) || kindsOf(a) != "md5 sha1 sha256 pdq pdq-512 phash dhash ahash" {
+		t.Errorf("Match = %q with hashes %s, want %q", toldAll(a.Matches), kindsOf(a), want)
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"math/bits"
 	"slices"
 
@@ -54,9 +55,17 @@ func newQuery(s *state, r Request) *query {
 	return q
 }
 
+// gap notes that something could not be judged, for a reason that err explains.
 func (q *query) gap(r match.Reason, err error) {
+	var m *media.Error
+	if errors.As(err, &m) {
+		err = m.Err
+	}
 	q.found.Gaps = append(q.found.Gaps, match.Gap{Reason: r, Detail: err.Error()})
 }
+
+// tell notes a hash of the upload.
+func (q *query) tell(h match.Hash) { q.found.Hashes = append(q.found.Hashes, h) }
 
 // hit notes that a hash of the upload is close to one of an entry.
 func (q *query) hit(l *list, entry uint32, h match.Hit) {
@@ -124,22 +133,12 @@ func (q *query) smallKinds() []hash.Kind {
 	return kinds
 }
 
-// frame takes both PDQ hashes of a picture, each in eight orientations, to be
-// searched.
-func (q *query) frame(f *media.Frame, animated bool) {
-	var number *int
-	if animated {
-		number = new(f.Index)
-	}
-	q.sum(&f.Full, 0, number)
-	q.sum(&f.Shrunk, 1, number)
-}
-
-// sum takes the hashes of the PDQ function of that number.
+// sum takes what the PDQ function of that number says of a frame, to be searched
+// in eight orientations.
 func (q *query) sum(s *hash.Sum, function int, frame *int) {
 	kind := [2]hash.Kind{hash.KindPDQ, hash.KindPDQ512}[function]
 	rule := match.Measured(s.PDQ, s.Quality)
-	q.found.Hashes = append(q.found.Hashes, match.Hash{Kind: kind, Value: s.PDQ.String(), Quality: s.Quality, Frame: frame, Rule: rule})
+	q.tell(match.Hash{Kind: kind, Value: s.PDQ.String(), Quality: s.Quality, Frame: frame, Rule: rule})
 	q.view(s.PDQ, viewNames[function][hash.Identity], frame, rule)
 	for o := hash.Rotate90; o <= hash.FlipMinus1; o++ {
 		q.view(s.Dihedral[o], viewNames[function][o], frame, rule)
@@ -215,7 +214,7 @@ func (q *query) given(ctx context.Context, hashes []match.Hash) {
 		} else {
 			q.equal(h, given.Frame)
 		}
-		q.found.Hashes = append(q.found.Hashes, told)
+		q.tell(told)
 	}
 	if err := q.search(ctx); err != nil {
 		q.gap(match.Timeout, err)

@@ -30,7 +30,7 @@ func (w *worker) file(ctx context.Context, q *query, r Request) {
 		return
 	}
 	for _, h := range w.digest.Sums() {
-		q.found.Hashes = append(q.found.Hashes, match.Hash{Kind: h.Kind, Value: h.Text(), Quality: hash.UnknownQuality})
+		q.tell(match.Hash{Kind: h.Kind, Value: h.Text(), Quality: hash.UnknownQuality})
 		q.equal(h, nil)
 	}
 	if q.settled() {
@@ -103,25 +103,45 @@ func (w *worker) picture(ctx context.Context, q *query, file []byte) error {
 	if err != nil {
 		return err
 	}
+	var first *int // the number of the first frame of an animation
 	for i := range p.Frames {
-		q.frame(&p.Frames[i], p.Info.Frames > 1)
-	}
-	if kinds := q.smallKinds(); len(kinds) > 0 {
-		img, _, err := w.hasher.Decode(ctx, file)
-		if err != nil {
-			return err
+		f := &p.Frames[i]
+		var number *int
+		if p.Info.Frames > 1 {
+			number = new(f.Index)
 		}
-		for _, k := range kinds {
-			h, err := goimage.Sum(img, k)
-			if err != nil {
-				return err
-			}
-			q.found.Hashes = append(q.found.Hashes, match.Hash{Kind: k, Value: h.Text(), Quality: hash.UnknownQuality})
-			q.word(h, nil)
+		if i == 0 {
+			first = number
 		}
+		q.sum(&f.Full, 0, number)
+		q.sum(&f.Shrunk, 1, number)
 	}
 	if n := p.Info.Frames; n > 1 && p.Format != "gif" {
 		q.gap(match.Unsupported, fmt.Errorf("of the %d frames of the %s file only the first was looked at", n, p.Format))
 	}
-	return q.search(ctx)
+	if err := q.search(ctx); err != nil {
+		return err
+	}
+	return w.small(ctx, q, file, first)
+}
+
+// small looks up those 64-bit hashes of a file's first frame that a list holds.
+func (w *worker) small(ctx context.Context, q *query, file []byte, frame *int) error {
+	kinds := q.smallKinds()
+	if len(kinds) == 0 {
+		return nil
+	}
+	img, _, err := w.hasher.Decode(ctx, file)
+	if err != nil {
+		return err
+	}
+	for _, k := range kinds {
+		h, err := goimage.Sum(img, k)
+		if err != nil {
+			return &media.Error{Code: media.Undecodable, Err: err}
+		}
+		q.tell(match.Hash{Kind: k, Value: h.Text(), Quality: hash.UnknownQuality, Frame: frame})
+		q.word(h, frame)
+	}
+	return nil
 }
