@@ -11,15 +11,13 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// decode writes the rows of a still, or of the first frame of an animated PNG
-// or WebP file, to dst.
+// decode writes the rows of a still that is not a JPEG, or of the first frame
+// of an animated PNG or WebP file, to dst.
 func (h *Hasher) decode(ctx context.Context, file []byte, info *Info, dst rows) error {
 	r := &reader{ctx: ctx, file: file}
 	var img image.Image
 	var err error
 	switch info.Format {
-	case "jpeg":
-		return h.decodeJPEG(ctx, file, info, dst)
 	case "webp":
 		return h.decodeWebP(ctx, file, info, dst)
 	case "png":

@@ -2,93 +2,65 @@ package media
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"image"
-	"image/color"
-	"image/jpeg"
+
+	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/hash/media/jpeg"
 )
 
-// statJPEG walks the segments up to the first scan: a frame header gives the
-// size, APP1 the EXIF metadata.
-func statJPEG(file []byte, info *Info, l Limits) error {
-	found := false
-	for pos := 2; ; {
-		for pos < len(file) && file[pos] != 0xff { // libjpeg skips what stands between segments
-			pos++
-		}
-		for pos < len(file) && file[pos] == 0xff {
-			pos++
-		}
-		if pos >= len(file) {
-			return defect("jpeg: the file ends before its first scan")
-		}
-		marker := file[pos]
-		pos++
-		if marker == 0 || marker == 1 || marker >= 0xd0 && marker <= 0xd8 {
-			continue // no segment follows
-		}
-		if marker == 0xd9 {
-			return defect("jpeg: the picture ends before its first scan")
-		}
-		if pos+2 > len(file) {
-			return defect("jpeg: the file ends before its first scan")
-		}
-		length := int(binary.BigEndian.Uint16(file[pos:]))
-		if length < 2 || pos+length > len(file) {
-			return defect("jpeg: a segment before the first scan is cut short")
-		}
-		segment := file[pos+2 : pos+length]
-		pos += length
-		switch {
-		case marker == 0xda && !found:
-			return defect("jpeg: a scan comes before the frame header")
-		case marker == 0xda:
-			return nil
-		case marker == 0xe1 && info.Orientation == 1 && len(segment) > 6 && string(segment[:6]) == "Exif\x00\x00":
-			info.Orientation = orientation(segment)
-		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc:
-			if found || len(segment) < 6 {
-				return defect("jpeg: the frame header is cut short or comes twice")
-			}
-			found = true
-			height, width := binary.BigEndian.Uint16(segment[1:]), binary.BigEndian.Uint16(segment[3:])
-			if err := info.declare(int64(width), int64(height), l); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// decodeJPEG writes the picture's rows to dst.
-func (h *Hasher) decodeJPEG(ctx context.Context, file []byte, info *Info, dst rows) error {
-	img, err := jpeg.Decode(&reader{ctx: ctx, file: file})
+// statJPEG reads the segments up to the first scan.
+func (h *Hasher) statJPEG(file []byte, info *Info, l Limits) error {
+	header, err := h.jpeg.Header(file)
 	if err != nil {
-		var u jpeg.UnsupportedError
-		if errors.As(err, &u) {
-			return &Error{Unsupported, err}
-		}
-		return decodeError(ctx, "jpeg", err)
+		return jpegError(err)
 	}
-	if m, ok := img.(*image.YCbCr); ok {
-		img = fullRange{m}
-	}
-	return h.writeImage(ctx, img, false, image.Point{}, info, dst)
+	info.Orientation = orientation(header.Exif)
+	return info.declare(int64(header.Width), int64(header.Height), l)
 }
 
-// fullRange marks the picture of a JPEG file, whose luma goes from 0 to 255.
-type fullRange struct{ *image.YCbCr }
-
-func (m fullRange) row(dst []byte, y int) {
-	for x := range len(dst) / 3 {
-		c := m.COffset(x, y)
-		dst[3*x], dst[3*x+1], dst[3*x+2] = color.YCbCrToRGB(m.Y[y*m.YStride+x], m.Cb[c], m.Cr[c])
+// hashJPEG decodes the pixels that the functions f look at into h.pdq.
+func (h *Hasher) hashJPEG(ctx context.Context, file []byte, info *Info, f hash.Function) error {
+	if h.writeRGB == nil {
+		h.writeRGB, h.writeGray = h.pdq.WriteRGB, h.pdq.WriteGray
 	}
+	if f != hash.Shrink512 || !hash.Shrinks(info.Width, info.Height) {
+		h.pdq.Start(info.Width, info.Height, f)
+		return h.decodeJPEG(ctx, file, info, nil, h.writeRGB, h.writeGray)
+	}
+	h.grid.Columns, h.grid.Rows = h.grid.Columns[:0], h.grid.Rows[:0]
+	for i := range hash.GridSide {
+		h.grid.Columns = append(h.grid.Columns, hash.GridSample(i, info.Width))
+		h.grid.Rows = append(h.grid.Rows, hash.GridSample(i, info.Height))
+	}
+	h.pdq.Start(hash.GridSide, hash.GridSide, f)
+	return h.decodeJPEG(ctx, file, info, &h.grid, h.writeRGB, h.writeGray)
 }
 
-func cmykRow(dst []byte, m *image.CMYK, y int) {
-	for x := range len(dst) / 3 {
-		p := m.Pix[y*m.Stride+4*x:]
-		dst[3*x], dst[3*x+1], dst[3*x+2] = color.CMYKToRGB(p[0], p[1], p[2], p[3])
+// decodeJPEG hands the picture's rows, or the pixels of grid, to the one of the
+// two functions that takes as many channels as it has.
+func (h *Hasher) decodeJPEG(ctx context.Context, file []byte, info *Info, grid *jpeg.Grid, rgb, grey func([]byte)) error {
+	header, err := h.jpeg.Header(file)
+	if err != nil {
+		return jpegError(err)
 	}
+	if header.Components == 1 {
+		rgb = grey
+	}
+	l := h.Limits.orDefault()
+	p, err := h.jpeg.Decode(ctx, file, jpeg.Limits{Side: l.Side, Pixels: l.Pixels}, grid, rgb)
+	info.Truncated = p.Truncated
+	if err != nil && ctx.Err() == nil {
+		return jpegError(err)
+	}
+	return err
+}
+
+func jpegError(err error) error {
+	switch {
+	case errors.Is(err, jpeg.ErrTooLarge):
+		return &Error{TooLarge, err}
+	case errors.Is(err, jpeg.ErrUnsupported):
+		return &Error{Unsupported, err}
+	}
+	return &Error{Undecodable, err}
 }

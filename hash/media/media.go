@@ -23,6 +23,7 @@ import (
 	"image"
 
 	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/hash/media/jpeg"
 )
 
 // Limits bound what one file may cost. A field that is zero has the value that
@@ -135,9 +136,14 @@ type Hasher struct {
 	Budget *Budget // shared with other hashers, bounds what they decode at a time; nil is no bound
 
 	pdq    hash.Hasher
+	jpeg   jpeg.Decoder
+	grid   jpeg.Grid
 	band   []byte
 	frames []Frame
 	gif    gifCanvas
+
+	// The methods of pdq, bound once: to bind them for each picture allocates.
+	writeRGB, writeGray func([]byte)
 }
 
 // Hash decodes file and computes the PDQ functions f of its frames. The
@@ -156,15 +162,19 @@ func (h *Hasher) Hash(ctx context.Context, file []byte, f hash.Function) (Pictur
 
 	h.frames = h.frames[:0]
 	err = guard(info.Format, func() error {
-		if info.Format == "gif" {
+		switch info.Format {
+		case "gif":
 			return h.hashGIF(ctx, file, &info, f)
+		case "jpeg":
+			err = h.hashJPEG(ctx, file, &info, f)
+		default:
+			h.pdq.Start(info.Width, info.Height, f)
+			err = h.decode(ctx, file, &info, &h.pdq)
 		}
-		h.pdq.Start(info.Width, info.Height, f)
-		if err := h.decode(ctx, file, &info, &h.pdq); err != nil {
-			return err
+		if err == nil {
+			h.addFrame(0, f)
 		}
-		h.addFrame(0, f)
-		return nil
+		return err
 	})
 	if err != nil {
 		return Picture{Info: info}, err
@@ -206,8 +216,11 @@ func (h *Hasher) Decode(ctx context.Context, file []byte) (image.Image, Info, er
 
 	p := pixels{width: info.Width, height: info.Height}
 	err = guard(info.Format, func() error {
-		if info.Format == "gif" {
+		switch info.Format {
+		case "gif":
 			return h.firstGIF(ctx, file, &info, &p)
+		case "jpeg":
+			return h.decodeJPEG(ctx, file, &info, nil, p.WriteRGB, p.WriteGray)
 		}
 		return h.decode(ctx, file, &info, &p)
 	})

@@ -35,10 +35,6 @@ func rowsOf(img image.Image, grey bool) (row func(dst []byte, y int), channels i
 		return func(dst []byte, y int) { videoRow(dst, m, y) }, 3
 	case *image.NYCbCrA:
 		return func(dst []byte, y int) { videoRow(dst, &m.YCbCr, y) }, 3
-	case fullRange:
-		return m.row, 3
-	case *image.CMYK:
-		return func(dst []byte, y int) { cmykRow(dst, m, y) }, 3
 	}
 	return nil, 0
 }

@@ -17,7 +17,7 @@ func (h *Hasher) Stat(file []byte) (Info, error) {
 	var err error
 	switch info.Format {
 	case "jpeg":
-		err = statJPEG(file, &info, l)
+		err = h.statJPEG(file, &info, l)
 	case "png":
 		err = statPNG(file, &info, l)
 	case "gif":
