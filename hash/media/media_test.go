@@ -12,6 +12,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -387,5 +388,56 @@ func TestHashOnlyWhatIsAsked(t *testing.T) {
 	shrunk, err := h.Hash(t.Context(), file, hash.Shrink512)
 	if err != nil || shrunk.Frames[0].Shrunk != want.Shrunk || shrunk.Frames[0].Full != (hash.Sum{}) {
 		t.Errorf("Hash of Shrink512 alone: %v, or another hash than beside Full", err)
+	}
+}
+
+func TestSteadyStateAllocations(t *testing.T) {
+	for format, most := range map[string]float64{"jpeg": 0, "gif": 1} {
+		file := encode(t, format, colours(700, 500, false))
+		for _, f := range []hash.Function{hash.Full, hash.Shrink512, hash.Full | hash.Shrink512} {
+			var h Hasher
+			n := testing.AllocsPerRun(3, func() {
+				if _, err := h.Hash(t.Context(), file, f); err != nil {
+					t.Fatal(err)
+				}
+			})
+			if n > most {
+				t.Errorf("%s, functions %d: %v allocations a picture, want %v at most", format, f, n, most)
+			}
+		}
+	}
+}
+
+// What a 100-megapixel baseline JPEG needs is bounded by all that is allocated
+// for it.
+func TestMemoryOfLargeJPEG(t *testing.T) {
+	const side = 10_000
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, colours(16, 16, false), nil); err != nil {
+		t.Fatal(err)
+	}
+	file := b.Bytes()
+	sof := bytes.Index(file, []byte("\xff\xc0"))
+	binary.BigEndian.PutUint16(file[sof+5:], side)
+	binary.BigEndian.PutUint16(file[sof+7:], side)
+	sos := bytes.Index(file, []byte("\xff\xda"))
+	file = file[:sos+2+12]
+	// By the standard tables, six blocks of no difference and no coefficients
+	// take 32 bits.
+	file = append(file, bytes.Repeat([]byte{0x28, 0xa2, 0x8a, 0x00}, side/16*side/16)...)
+	file = append(file, 0xff, 0xd9)
+
+	var h Hasher
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	p, err := h.Hash(t.Context(), file, hash.Full|hash.Shrink512)
+	runtime.ReadMemStats(&after)
+	if err != nil || p.Truncated || p.Width != side {
+		t.Fatalf("Hash: %+v, %v", p.Info, err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+		t.Errorf("%d bytes were allocated for 100 megapixels, want 32 MiB at most", n)
+	} else {
+		t.Logf("%d bytes", n)
 	}
 }
