@@ -129,7 +129,11 @@ func (j *Judge) Scope(surface string) ([]string, []Gap) {
 		s = j.unnamed
 	default:
 		names := strings.Join(slices.Sorted(maps.Keys(j.scopes)), ", ")
-		s = scope{gaps: []Gap{{UnknownSurface, fmt.Sprintf("%q, where there are %s", surface, names)}}}
+		detail := fmt.Sprintf("%q is none of %s", surface, names)
+		if surface == "" {
+			detail = "none is named of " + names
+		}
+		s = scope{gaps: []Gap{{UnknownSurface, detail}}}
 	}
 	return s.lists, s.gaps
 }
@@ -189,15 +193,19 @@ func (j *Judge) Decide(f Findings) Answer {
 	if a.Hashes == nil {
 		a.Hashes = []Hash{}
 	}
-	a.Matches = j.matches(f.Hits)
+	matches := j.matches(f.Hits)
 	a.Reason = NoMatch
-	var lead *Match
-	if len(a.Matches) > 0 {
-		a.Reason, lead = reason(a.Matches)
+	var lead *judged
+	if len(matches) > 0 {
+		a.Reason, lead = reason(matches)
 		a.Decision = lead.Decision
 	}
-	if n := len(a.Matches) - MaxMatches; n > 0 {
-		a.More, a.Matches = n, a.Matches[:MaxMatches]
+	a.More = max(0, len(matches)-MaxMatches)
+	a.Matches = make([]Match, len(matches)-a.More)
+	for i := range a.Matches {
+		m := &matches[i]
+		m.Words = matchWords(m, j.policy.Lists[m.List])
+		a.Matches[i] = m.Match
 	}
 	if len(f.Gaps) > 0 {
 		for _, g := range f.Gaps {
@@ -217,9 +225,15 @@ func (j *Judge) Decide(f Findings) Answer {
 	return a
 }
 
+// judged is a match with the benign entry near the upload, if there is one.
+type judged struct {
+	Match
+	excuse *Hit
+}
+
 // reason returns the reason of a decision by matches, the strictest first, and
 // the match that gives it.
-func reason(matches []Match) (Reason, *Match) {
+func reason(matches []judged) (Reason, *judged) {
 	lead := &matches[0]
 	for i := range matches {
 		switch m := &matches[i]; {
@@ -237,8 +251,8 @@ func reason(matches []Match) (Reason, *Match) {
 }
 
 // matches returns what the policy makes of hits, strictest and nearest first.
-func (j *Judge) matches(hits []Hit) []Match {
-	ms := []Match{}
+func (j *Judge) matches(hits []Hit) []judged {
+	var ms []judged
 	var benign excuses
 	for i := range hits {
 		h := &hits[i]
@@ -252,33 +266,31 @@ func (j *Judge) matches(hits []Hit) []Match {
 		if l.Mode == ModeBenign || h.Distance > radius(l, h) {
 			continue
 		}
-		m := Match{
+		m := judged{Match{
 			List: h.List, Entry: h.Entry, Kind: h.Kind, Distance: h.Distance, Radius: radius(l, h), View: h.View, Frame: h.Frame,
 			Decision: l.Ceiling(h.Kind), Rule: h.Upload.worse(h.Listed),
-		}
+		}, benign.of(h)}
 		m.ExpectedChanceMatches = Chance(m.Kind, m.Distance, m.Rule, h.Pairs)
 		if m.Rule != "" && m.Decision == Block {
 			m.Decision = Review
 		}
-		excuse := benign.of(h)
-		if excuse != nil && m.Decision != Allow && !m.Kind.Digest() && !l.Verified {
-			m.SuppressedBy = excuse.List
+		if m.excuse != nil && m.Decision != Allow && !m.Kind.Digest() && !l.Verified {
+			m.SuppressedBy = m.excuse.List
 			if m.Decision == Block {
 				m.Decision = Review
 			} else {
 				m.Decision = Allow
 			}
 		}
-		m.Words = matchWords(&m, l, excuse)
 		ms = append(ms, m)
 	}
-	rank := func(a, b Match) int {
+	rank := func(a, b judged) int {
 		return cmp.Or(b.Decision.strictness()-a.Decision.strictness(), a.Distance-b.Distance)
 	}
-	slices.SortStableFunc(ms, func(a, b Match) int {
+	slices.SortStableFunc(ms, func(a, b judged) int {
 		return cmp.Or(cmp.Compare(a.List, b.List), cmp.Compare(a.Entry, b.Entry), cmp.Compare(a.Kind, b.Kind), rank(a, b))
 	})
-	ms = slices.CompactFunc(ms, func(a, b Match) bool {
+	ms = slices.CompactFunc(ms, func(a, b judged) bool {
 		return a.List == b.List && a.Entry == b.Entry && a.Kind == b.Kind
 	})
 	slices.SortStableFunc(ms, rank)

@@ -47,7 +47,7 @@ func score(h hash.PDQ) float64 {
 	}
 	g := product(m, m, true)
 	log, power := 0., 1.
-	for range 20 {
+	for range 16 {
 		trace := 0.
 		for i := range g {
 			trace += g[i][i]
@@ -66,16 +66,16 @@ func score(h hash.PDQ) float64 {
 func TestStructured(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	high := 0
-	for n := range 3000 {
+	for n := range 1000 {
 		// Matrices of rank one with a growing share of noise.
 		var row, column [16]bool
 		for i := range 16 {
 			row[i], column[i] = rng.IntN(2) == 0, rng.IntN(2) == 0
 		}
-		noise := float64(n) / 6000
+		noise := float64(n) / 2000
 		h := set(func(i, j int) bool { return (row[i] != column[j]) != (rng.Float64() < noise) })
 		s := score(h)
-		if math.Abs(s-maxStructure) < 1e-6 {
+		if math.Abs(s-maxStructure) < 1e-4 {
 			continue
 		}
 		if s > maxStructure {
@@ -85,8 +85,8 @@ func TestStructured(t *testing.T) {
 			t.Errorf("structured of a hash of score %.6f = %v, want %v", s, got, want)
 		}
 	}
-	if high < 500 || high > 2500 {
-		t.Errorf("%d of 3000 hashes are structured: the test covers one side only", high)
+	if high < 200 || high > 800 {
+		t.Errorf("%d of 1000 hashes are structured: the test covers one side only", high)
 	}
 	if !structured(set(func(i, j int) bool { return (i+j)%2 == 0 })) {
 		t.Error("structured(chessboard) = false, want true")

@@ -8,9 +8,8 @@ import (
 	"github.com/tidemark-project/tidemark/hash"
 )
 
-// matchWords explains a match; excuse is the benign entry near the upload, if
-// there is one.
-func matchWords(m *Match, l ListPolicy, excuse *Hit) string {
+// matchWords explains a match with a list for which l holds.
+func matchWords(m *judged, l ListPolicy) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	switch bits := 8 * m.Kind.Size(); {
@@ -41,7 +40,7 @@ func matchWords(m *Match, l ListPolicy, excuse *Hit) string {
 	case l.Mode == ModeObserve || l.Mode == "":
 		add("the list only observes")
 	case m.SuppressedBy != "":
-		add("lowered to %s, because entry %s of the benign list %s is %d bits away", m.Decision, excuse.Entry, excuse.List, excuse.Distance)
+		add("lowered to %s, because entry %s of the benign list %s is %d bits away", m.Decision, m.excuse.Entry, m.excuse.List, m.excuse.Distance)
 	case l.Mode == ModeBlock && m.Decision != Block && m.Rule == "":
 		add("the list blocks, but not on %s alone, which is a lead and no proof", m.Kind)
 	}
@@ -71,7 +70,7 @@ func thousands(x float64) string {
 
 // answerWords explains an answer that lacks only its words. The lead is the
 // match that gives the reason, nil if nothing matches.
-func answerWords(a *Answer, lead *Match, gaps []Gap) string {
+func answerWords(a *Answer, lead *judged, gaps []Gap) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	switch a.Reason {
@@ -114,8 +113,6 @@ func gapWords(g Gap) string {
 	switch g.Reason {
 	case Encrypted:
 		return fmt.Sprintf("surface %s is encrypted, and Tidemark never looks into private messages", g.Detail)
-	case UnknownSurface:
-		return "there is no surface " + g.Detail
 	case NoLists:
 		if g.Detail == "" {
 			return "no list applies"

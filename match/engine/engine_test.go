@@ -537,10 +537,65 @@ func TestMissingAndStaleLists(t *testing.T) {
 	}
 }
 
+// TestRefreshToBadPolicy checks that an engine goes on by its old lists, and
+// says so, when what the store says of a list makes no policy.
+func TestRefreshToBadPolicy(t *testing.T) {
+	st := open(t)
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, entry("a", hash.Digests([]byte("a"))[0]))
+	e := start(t, st, match.Policy{})
+	if err := st.Configure(t.Context(), store.List{Name: "list", Mode: match.ModeBenign}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "surfaces") {
+		t.Errorf("Refresh to a benign list without surfaces = %v, want an error about surfaces", err)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("b")}); a.Reason != match.ListStale {
+		t.Errorf("Match = %s because %s, want undecided, list_stale", a.Decision, a.Reason)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("a")}); a.Decision != match.Block {
+		t.Errorf("Match(copy) = %s, want block", a.Decision)
+	}
+}
+
 func TestBadPolicy(t *testing.T) {
 	st := open(t)
 	if _, err := New(t.Context(), st, match.Policy{Lists: map[string]match.ListPolicy{"a": {Mode: "blok"}}}, media.Limits{}); err == nil || !strings.Contains(err.Error(), "blok") {
 		t.Errorf("New with mode blok = %v, want an error that names it", err)
+	}
+}
+
+// TestStream judges files on many goroutines and gets the answers in order.
+func TestStream(t *testing.T) {
+	st := open(t)
+	var files [][]byte
+	for i := range 12 {
+		files = append(files, asPNG(t, picture(uint64(i), 90, 70)))
+	}
+	create(t, st, store.List{Name: "list", Mode: match.ModeReview}, entry("3", pdqOf(t, files[3], hash.Full).Hash()), entry("8", pdqOf(t, files[8], hash.Shrink512).Hash()))
+	e := start(t, st, match.Policy{})
+	jobs := func(yield func(int) bool) {
+		for i := range 40 {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+	next := 0
+	err := media.Each(t.Context(), 4, jobs, func(ctx context.Context, _ *media.Hasher, i int) match.Answer {
+		return e.Match(ctx, Request{Input: fmt.Sprint(i), Data: files[i%12]})
+	}, func(i int, a match.Answer) error {
+		want := match.Allow
+		if i%12 == 3 || i%12 == 8 {
+			want = match.Review
+		}
+		if i != next || a.Input != fmt.Sprint(i) || a.Decision != want {
+			t.Errorf("answer %d is %s of input %s, want %s of %d", next, a.Decision, a.Input, want, i)
+		}
+		next++
+		return nil
+	})
+	if err != nil || next != 40 {
+		t.Errorf("%d answers, %v; want 40, nil", next, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"iter"
 	"runtime"
 	"slices"
 	"sync"
@@ -26,6 +27,8 @@ type list struct {
 	// of the PDQ hashes, which are the refs of the index:
 	entries []uint32
 	rules   []byte // positions in ruleCodes
+
+	perceptual []hash.Kind // the kinds of its hashes that are made from pixels
 }
 
 // word is a 64-bit hash and its entry.
@@ -37,18 +40,6 @@ type word struct {
 // ruleCodes gives the rules short names, for there is one a hash.
 var ruleCodes = [...]match.Rule{"", match.Structured, match.LowQuality, match.Degenerate}
 
-// perceptual returns the kinds of the list's hashes that are made from pixels.
-func (l *list) perceptual() []hash.Kind {
-	var kinds []hash.Kind
-	if l.pdq != nil {
-		kinds = append(kinds, hash.KindPDQ)
-	}
-	for k := range l.small {
-		kinds = append(kinds, k)
-	}
-	return kinds
-}
-
 // load reads the current version of a list. Quarantined hashes are left out.
 func load(ctx context.Context, st *store.Store, name string) (*list, error) {
 	snapshot, err := st.Snapshot(ctx, name)
@@ -57,10 +48,31 @@ func load(ctx context.Context, st *store.Store, name string) (*list, error) {
 	}
 	defer snapshot.Close()
 	l := &list{status: snapshot.Status(), equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}
-	batch := pdqBatch{index: index.NewFlat()}
-	for e, err := range snapshot.Entries(ctx) {
+	pdq := pdqBatch{list: l, index: index.NewFlat()}
+	if err := l.fill(snapshot.Entries(ctx), &pdq); err != nil {
+		pdq.index.Close()
+		return nil, err
+	}
+	if len(l.entries) > 0 {
+		l.pdq = pdq.index
+		l.perceptual = append(l.perceptual, hash.KindPDQ)
+		// A search may still be using the list when the engine has let go of it.
+		runtime.AddCleanup(l, index.Index.Close, l.pdq)
+	}
+	for k := range l.small {
+		l.perceptual = append(l.perceptual, k)
+	}
+	for _, x := range l.equal {
+		x.build()
+	}
+	return l, nil
+}
+
+// fill takes the entries of the list.
+func (l *list) fill(entries iter.Seq2[store.Entry, error], pdq *pdqBatch) error {
+	for e, err := range entries {
 		if err != nil {
-			return nil, err
+			return err
 		}
 		entry := l.names.add(e.ID)
 		for _, h := range e.Hashes {
@@ -69,21 +81,12 @@ func load(ctx context.Context, st *store.Store, name string) (*list, error) {
 			}
 			if p, ok := h.PDQ(); !ok {
 				l.add(h.Hash, entry)
-			} else if err := batch.add(l, p, h.Quality, entry); err != nil {
-				return nil, err
+			} else if err := pdq.add(p, h.Quality, entry); err != nil {
+				return err
 			}
 		}
 	}
-	if err := batch.flush(l); err != nil {
-		return nil, err
-	}
-	if len(l.entries) > 0 {
-		l.pdq = batch.index
-	}
-	for _, x := range l.equal {
-		x.build()
-	}
-	return l, nil
+	return pdq.flush()
 }
 
 // add takes a hash of any kind but pdq.
@@ -114,40 +117,41 @@ func exactKey(h hash.Hash) string {
 // pdqBatch collects PDQ hashes for an index. The index's refs number the hashes
 // of the list.
 type pdqBatch struct {
-	index   *index.Flat
-	entries []index.Entry
+	list    *list
+	index   index.Index
+	hashes  []index.Entry
 	quality []hash.Quality
 }
 
 // batchSize bounds the hashes that wait for the index.
 const batchSize = 1 << 17
 
-func (b *pdqBatch) add(l *list, h hash.PDQ, q hash.Quality, entry uint32) error {
-	b.entries = append(b.entries, index.Entry{Hash: h, Ref: index.Ref(len(l.entries))})
+func (b *pdqBatch) add(h hash.PDQ, q hash.Quality, entry uint32) error {
+	b.hashes = append(b.hashes, index.Entry{Hash: h, Ref: index.Ref(len(b.list.entries))})
 	b.quality = append(b.quality, q)
-	l.entries = append(l.entries, entry)
-	if len(b.entries) < batchSize {
+	b.list.entries = append(b.list.entries, entry)
+	if len(b.hashes) < batchSize {
 		return nil
 	}
-	return b.flush(l)
+	return b.flush()
 }
 
 // flush moves the batch into the index, and finds the hashes' rules on all
-// cores: a list of ten million would take seconds on one.
-func (b *pdqBatch) flush(l *list) error {
-	rules := make([]byte, len(b.entries))
-	part := (len(rules) + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0)
+// cores: for ten million hashes that takes seconds on one.
+func (b *pdqBatch) flush() error {
+	rules := make([]byte, len(b.hashes))
+	cores := runtime.GOMAXPROCS(0)
 	var wg sync.WaitGroup
-	for from := 0; from < len(rules); from += part {
+	for core := range cores {
 		wg.Go(func() {
-			for i := from; i < min(from+part, len(rules)); i++ {
-				rules[i] = byte(slices.Index(ruleCodes[:], match.Claimed(b.entries[i].Hash, b.quality[i])))
+			for i := core * len(rules) / cores; i < (core+1)*len(rules)/cores; i++ {
+				rules[i] = byte(slices.Index(ruleCodes[:], match.Claimed(b.hashes[i].Hash, b.quality[i])))
 			}
 		})
 	}
 	wg.Wait()
-	l.rules = append(l.rules, rules...)
-	err := b.index.Apply(index.Change{Add: b.entries})
-	b.entries, b.quality = b.entries[:0], b.quality[:0]
+	b.list.rules = append(b.list.rules, rules...)
+	err := b.index.Apply(index.Change{Add: b.hashes})
+	b.hashes, b.quality = b.hashes[:0], b.quality[:0]
 	return err
 }

@@ -113,7 +113,7 @@ func (q *query) settled() bool {
 	open := best == match.Allow || q.judge.OnUndecided(q.found.Surface).Stricter(best)
 	for _, l := range q.lists {
 		p := q.judge.List(l.status.Name)
-		for _, k := range l.perceptual() {
+		for _, k := range l.perceptual {
 			if p.Mode != match.ModeBenign && (open || p.Ceiling(k).Stricter(best)) {
 				return false
 			}
@@ -201,9 +201,9 @@ func (q *query) given(ctx context.Context, hashes []match.Hash) {
 			q.gap(match.Invalid, err)
 			continue
 		}
-		told := match.Hash{Kind: kind, Value: h.Text(), Quality: given.Quality, Frame: given.Frame}
+		told := match.Hash{Kind: kind, Value: h.Text(), Quality: hash.UnknownQuality, Frame: given.Frame}
 		if p, ok := h.PDQ(); ok {
-			told.Rule = match.Claimed(p, given.Quality)
+			told.Quality, told.Rule = given.Quality, match.Claimed(p, given.Quality)
 			function := 0
 			if kind == hash.KindPDQ512 {
 				function = 1
