@@ -16,7 +16,7 @@ func scene(w, h int) *image.RGBA {
 	img := image.NewRGBA(image.Rect(0, 0, w, h))
 	r := rand.New(rand.NewPCG(uint64(w), uint64(h)))
 	sums := make([]int32, 3*w*h)
-	for cell, amplitude := max(w, h)/3, 70; cell >= 3 && amplitude > 0; cell, amplitude = cell/2, amplitude*2/3 {
+	for cell, amplitude := max(w, h)/3, 70; cell >= 3 && amplitude > 0; cell, amplitude = cell/2, amplitude*3/4 {
 		across := w/cell + 2
 		grid := make([]int32, 3*across*(h/cell+2))
 		for i := range grid {
@@ -42,7 +42,7 @@ func scene(w, h int) *image.RGBA {
 		}
 	}
 	for i := range w * h {
-		grain := int32(r.IntN(5)) - 2
+		grain := int32(r.IntN(7)) - 3
 		for c := range 3 {
 			img.Pix[4*i+c] = uint8(min(max(128+sums[3*i+c]+grain, 0), 255))
 		}

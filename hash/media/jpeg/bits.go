@@ -74,9 +74,9 @@ func (b *bitReader) discard() { b.acc, b.n, b.fake = 0, 0, 0 }
 // exhausted reports whether made-up bits have been taken.
 func (b *bitReader) exhausted() bool { return b.n < b.fake }
 
-// fill loads bits until there are more than 56.
+// fill loads bits, a byte at a time, until there are 56 or more.
 func (b *bitReader) fill() {
-	for b.n <= 56 {
+	for b.n < 56 {
 		if b.marker != 0 {
 			b.n += 8
 			b.fake += 8
@@ -112,7 +112,7 @@ func (b *bitReader) need() {
 	if b.n >= 32 {
 		return
 	}
-	if b.pos+8 <= len(b.data) && b.marker == 0 {
+	if b.pos <= b.lastWord() {
 		if w := binary.BigEndian.Uint64(b.data[b.pos:]); !hasFF(w) {
 			b.acc |= w >> uint(b.n&63)
 			b.pos += (63 - b.n) >> 3
@@ -121,6 +121,14 @@ func (b *bitReader) need() {
 		}
 	}
 	b.fill()
+}
+
+// lastWord is the last position from which eight bytes may be loaded.
+func (b *bitReader) lastWord() int {
+	if b.marker != 0 {
+		return -1
+	}
+	return len(b.data) - 8
 }
 
 // hasFF reports whether a byte of w is 0xff.

@@ -28,21 +28,16 @@ func interleave(dst, r, g, b []byte) {
 	}
 }
 
-// convertCMYK turns four planes into RGB as djpeg does: the planes are taken
-// to be inverted, as Adobe writes them, so that each colour is a product with
-// black.
-func convertCMYK(dst, c, m, y, k []byte) {
-	interleave(dst, c, m, y)
-	multiplyBlack(dst, k)
-}
-
+// invert turns samples into 255 less what they are.
 func invert(pix []byte) {
 	for i := range pix {
 		pix[i] = ^pix[i]
 	}
 }
 
-// multiplyBlack multiplies each pixel by its black sample, where 255 is one.
+// multiplyBlack turns pixels of cyan, magenta and yellow into RGB as djpeg
+// does: all samples are taken to be inverted, as Adobe writes them, so that
+// each colour is a product with black, where 255 is one.
 func multiplyBlack(dst, k []byte) {
 	for i := range len(dst) / 3 {
 		p, b := dst[3*i:3*i+3], uint32(k[i])

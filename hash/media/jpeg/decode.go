@@ -58,14 +58,15 @@ func (d *Decoder) Decode(ctx context.Context, file []byte, limits Limits, grid *
 	case limits.Pixels > 0 && int64(d.Width)*int64(d.Height) > limits.Pixels:
 		return Picture{}, tooLarge("%dx%d pixels, at most %d in all", d.Width, d.Height, limits.Pixels)
 	}
-	d.plan(grid, emit)
-	var truncated bool
-	var err error
+	decode := d.decodeScan
 	if d.Progressive || d.scan.n < d.Components {
-		truncated, err = d.decodeScans(ctx, limits.Store)
-	} else {
-		truncated, err = d.decodeScan(ctx)
+		if err := d.planStore(limits.Store); err != nil {
+			return Picture{}, err
+		}
+		decode = d.decodeScans
 	}
+	d.plan(grid, emit)
+	truncated, err := decode(ctx)
 	return Picture{d.frame.Header, truncated}, err
 }
 
@@ -145,10 +146,10 @@ func (d *Decoder) baselineBlocks(c *component, dc, ac *huffman, mcuX, mcuY int) 
 	for v := range c.v {
 		at := c.plane.block(mcuX*c.h, mcuY*c.v+v)
 		for range c.h {
-			b.need()
-			c.pred += b.dcDifference(dc)
 			side := d.waits.n
-			if b.acBlock(ac, &d.pair, &orders[side]) {
+			diff, any := b.block(dc, ac, &d.pair, &orders[side])
+			c.pred += diff
+			if any {
 				d.pair[8*side] = int16(c.pred)
 				d.wait(c, at)
 			} else {
@@ -184,6 +185,7 @@ type waiting struct {
 	n     int
 	comps [2]*component
 	at    [2]int // place in the component's plane
+	void  [64]byte
 }
 
 // wait queues the block whose coefficients have just been put into d.pair.
@@ -198,10 +200,10 @@ func (d *Decoder) wait(c *component, at int) {
 
 // flush transforms a block that waits for another.
 func (d *Decoder) flush() {
-	if d.waits.n == 1 {
-		c, at := d.waits.comps[0], d.waits.at[0]
-		d.waits.n = 0
-		idctGeneric(&d.pair, 0, &c.quant, c.plane.buf[at:], c.plane.stride)
+	if w := &d.waits; w.n == 1 {
+		w.n = 0
+		c := w.comps[0]
+		idctPair(&d.pair, &c.quant, &c.quant, c.plane.buf[w.at[0]:], w.void[:], c.plane.stride, 8)
 	}
 }
 

@@ -1,5 +1,7 @@
 package jpeg
 
+import "encoding/binary"
+
 // lutBits is how many bits of the stream one probe of a Huffman table looks
 // at: most codes of most files together with the value bits that follow them,
 // in 4 KiB a table.
@@ -224,43 +226,100 @@ var orders = func() (o [2]order) {
 	return
 }()
 
-// acBlock reads the AC coefficients of a block. It returns false if there are
-// none.
-func (b *bitReader) acBlock(t *huffman, c *coefs, o *order) bool {
-	acc, n := b.acc, b.n
+// block reads a block: the difference of its DC coefficient, which it returns,
+// and the AC coefficients, which it puts into c. ac is false if it has none.
+//
+// The loop loads bits once for every four AC symbols: each that the lookup
+// resolves takes at most lutBits, and the others see to their own bits.
+func (b *bitReader) block(dct, act *huffman, c *coefs, o *order) (diff int32, ac bool) {
+	b.need()
+	diff = b.dcDifference(dct)
+	data, last := b.data, b.lastWord()
+	acc, n, pos := b.acc, b.n, b.pos
 	k := 1
-	for k < 64 {
-		if n < 32 {
-			b.acc, b.n = acc, n
-			b.need()
-			acc, n = b.acc, b.n
+	var e entry
+	for {
+		if pos <= last {
+			if w := binary.BigEndian.Uint64(data[pos:]); !hasFF(w) {
+				acc |= w >> uint(n&63)
+				pos += (63 - n) >> 3
+				n |= 56
+				goto loaded
+			}
 		}
-		e := t.lut[acc>>(64-lutBits)]
-		if e&(unresolved|longCode) == 0 {
-			acc <<= e & 63
-			n -= int(e & 63)
-			k += int(e>>8) & 255
-			c[o[uint8(k)]] = int16(e >> 16)
-			k++
-			continue
+		b.acc, b.n, b.pos = acc, n, pos
+		b.fill()
+		acc, n, pos, last = b.acc, b.n, b.pos, b.lastWord()
+	loaded:
+		if e = act.lut[acc>>(64-lutBits)]; e&(unresolved|longCode) != 0 {
+			goto slow
 		}
-		b.acc, b.n = acc, n
-		s := b.symbol(t, e)
-		run, size := int(s>>4), int(s&15)
-		switch {
-		case size > 0:
-			k += run
-			c[o[uint8(k)]] = int16(extend(b.take(size), size))
-		case run == 15:
-			k += run
-		default:
-			k += skipAll
+		acc <<= e & 63
+		n -= int(e & 63)
+		k += int(e>>8) & 255
+		c[o[uint8(k)]] = int16(e >> 16)
+		if k++; k > 63 {
+			break
 		}
-		acc, n = b.acc, b.n
-		k++
+		if e = act.lut[acc>>(64-lutBits)]; e&(unresolved|longCode) != 0 {
+			goto slow
+		}
+		acc <<= e & 63
+		n -= int(e & 63)
+		k += int(e>>8) & 255
+		c[o[uint8(k)]] = int16(e >> 16)
+		if k++; k > 63 {
+			break
+		}
+		if e = act.lut[acc>>(64-lutBits)]; e&(unresolved|longCode) != 0 {
+			goto slow
+		}
+		acc <<= e & 63
+		n -= int(e & 63)
+		k += int(e>>8) & 255
+		c[o[uint8(k)]] = int16(e >> 16)
+		if k++; k > 63 {
+			break
+		}
+		if e = act.lut[acc>>(64-lutBits)]; e&(unresolved|longCode) != 0 {
+			goto slow
+		}
+		acc <<= e & 63
+		n -= int(e & 63)
+		k += int(e>>8) & 255
+		c[o[uint8(k)]] = int16(e >> 16)
+		if k++; k > 63 {
+			break
+		}
+		continue
+	slow:
+		b.acc, b.n, b.pos = acc, n, pos
+		b.need()
+		k = b.acSymbol(act, e, c, o, k)
+		acc, n, pos, last = b.acc, b.n, b.pos, b.lastWord()
+		if k > 63 {
+			break
+		}
 	}
-	b.acc, b.n = acc, n
-	return k != 2+skipAll
+	b.acc, b.n, b.pos = acc, n, pos
+	return diff, k != 2+skipAll
+}
+
+// acSymbol reads the AC symbol whose entry e the lookup does not resolve, and
+// its value. It returns the position after it.
+func (b *bitReader) acSymbol(t *huffman, e entry, c *coefs, o *order, k int) int {
+	s := b.symbol(t, e)
+	run, size := int(s>>4), int(s&15)
+	switch {
+	case size > 0:
+		k += run
+		c[o[uint8(k)]] = int16(extend(b.take(size), size))
+	case run == 15:
+		k += run
+	default:
+		k += skipAll
+	}
+	return k + 1
 }
 
 // zigzag maps positions in the order of the file to natural order, row by row.

@@ -74,3 +74,15 @@ func convertYCbCr(dst, y, cb, cr []byte, n int) {
 	}
 	convertYCbCrGeneric(dst, y, cb, cr, n)
 }
+
+//go:noescape
+func pickAMD64(dst, row *byte, offsets *int32, n int)
+
+func pick(dst, row []byte, offsets []int32) {
+	if n := len(offsets); useAVX2 && n > 0 {
+		_ = dst[3*n]
+		pickAMD64(&dst[0], &row[0], &offsets[0], n)
+		return
+	}
+	pickGeneric(dst, row, offsets)
+}

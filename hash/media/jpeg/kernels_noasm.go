@@ -10,3 +10,5 @@ func convertYCbCr(dst, y, cb, cr []byte, n int)    { convertYCbCrGeneric(dst, y,
 func idctPair(c *coefs, q0, q1 *[64]int16, dst0, dst1 []byte, stride0, stride1 int) {
 	idctPairGeneric(c, q0, q1, dst0, dst1, stride0, stride1)
 }
+
+func pick(dst, row []byte, offsets []int32) { pickGeneric(dst, row, offsets) }

@@ -56,12 +56,16 @@ type output struct {
 	emit   func([]byte)
 	grid   *Grid
 	width  int    // pixels in a row of output
+	size   int    // bytes of them
 	height int    // rows of output
 	next   int    // row of output to be made
 	delay  int    // pixel rows of a row of MCUs that need the next one
 	band   []byte // whole rows of output
 	room   int    // bytes that band may hold
-	picked [4][]byte
+	// With a grid, row takes the pixels of a whole row, and offsets is where
+	// in it the pixels of the grid's columns begin.
+	row     []byte
+	offsets []int32
 }
 
 // bandBytes is about how much is emitted at a time: little enough to be still
@@ -71,18 +75,26 @@ const bandBytes = 32 << 10
 // plan lays out the buffers for the picture that d.frame describes.
 func (d *Decoder) plan(grid *Grid, emit func([]byte)) {
 	o := &d.out
-	*o = output{emit: emit, grid: grid, width: d.Width, height: d.Height}
+	*o = output{emit: emit, grid: grid, width: d.Width, height: d.Height, offsets: o.offsets[:0]}
 	if grid != nil {
 		o.width, o.height = len(grid.Columns), len(grid.Rows)
+		for _, x := range grid.Columns {
+			o.offsets = append(o.offsets, int32(3*x))
+		}
 	}
-	size := 3 * o.width
+	pixel := 3
 	if d.Components == 1 {
-		size = o.width
+		pixel = 1
 	}
-	o.room = size * min(max(1, bandBytes/max(1, size)), max(1, o.height))
+	o.size = pixel * o.width
+	o.room = o.size * min(max(1, bandBytes/max(1, o.size)), max(1, o.height))
+	whole := 0
+	if grid != nil {
+		whole = pixel*d.Width + slack
+	}
 
 	padded := d.mcusX*8*d.maxH + slack
-	total := o.room + slack
+	total := o.room + slack + whole
 	for i := range d.Components {
 		c := &d.comps[i]
 		c.upsampling = d.upsamplingOf(c)
@@ -90,7 +102,7 @@ func (d *Decoder) plan(grid *Grid, emit func([]byte)) {
 			o.delay = 2
 		}
 		c.plane = plane{stride: d.mcusX*8*c.h + slack, rows: 16 * c.v}
-		total += c.plane.stride*c.plane.rows + padded + o.width + slack
+		total += c.plane.stride*c.plane.rows + padded
 	}
 	if cap(d.buffer) < total {
 		d.buffer = make([]byte, total)
@@ -102,11 +114,11 @@ func (d *Decoder) plan(grid *Grid, emit func([]byte)) {
 		return s
 	}
 	o.band = cut(o.room + slack)[:0]
+	o.row = cut(whole)
 	for i := range d.Components {
 		c := &d.comps[i]
 		c.plane.buf = cut(c.plane.stride * c.plane.rows)
 		c.upsampled = cut(padded)
-		o.picked[i] = cut(o.width + slack)
 	}
 }
 
@@ -136,39 +148,47 @@ func (d *Decoder) emitRows(mcuY int) {
 // emitRow makes a row of output from pixel row y.
 func (d *Decoder) emitRow(y int) {
 	o := &d.out
-	var rows [4][]byte
-	for i := range d.Components {
-		rows[i] = d.comps[i].pixelRow(y, d.maxH, d.maxV)
-		if o.grid != nil {
-			p := o.picked[i]
-			for j, x := range o.grid.Columns {
-				p[j] = rows[i][x]
+	at := len(o.band)
+	o.band = o.band[:at+o.size]
+	if o.grid == nil {
+		d.pixels(o.band[at:cap(o.band)], y)
+	} else {
+		d.pixels(o.row, y)
+		if o.size == o.width {
+			for i, x := range o.grid.Columns {
+				o.band[at+i] = o.row[x]
 			}
-			rows[i] = p
+		} else {
+			pick(o.band[at:cap(o.band)], o.row, o.offsets)
 		}
-	}
-	at, n := len(o.band), o.width
-	switch d.color {
-	case gray:
-		o.band = append(o.band, rows[0][:n]...)
-	case yCbCr:
-		o.band = o.band[:at+3*n]
-		convertYCbCr(o.band[at:cap(o.band)], rows[0], rows[1], rows[2], n)
-	case rgb:
-		o.band = o.band[:at+3*n]
-		interleave(o.band[at:], rows[0], rows[1], rows[2])
-	case cmyk:
-		o.band = o.band[:at+3*n]
-		convertCMYK(o.band[at:], rows[0], rows[1], rows[2], rows[3])
-	case ycck:
-		o.band = o.band[:at+3*n]
-		convertYCbCr(o.band[at:cap(o.band)], rows[0], rows[1], rows[2], n)
-		invert(o.band[at:])
-		multiplyBlack(o.band[at:], rows[3])
 	}
 	if len(o.band) == o.room {
 		o.emit(o.band)
 		o.band = o.band[:0]
+	}
+}
+
+// pixels makes pixel row y, 3 bytes a pixel or 1 if there is one component.
+func (d *Decoder) pixels(dst []byte, y int) {
+	var rows [4][]byte
+	for i := range d.Components {
+		rows[i] = d.comps[i].pixelRow(y, d.maxH, d.maxV)
+	}
+	n := d.Width
+	switch d.color {
+	case gray:
+		copy(dst[:n], rows[0])
+	case yCbCr:
+		convertYCbCr(dst, rows[0], rows[1], rows[2], n)
+	case rgb:
+		interleave(dst[:3*n], rows[0], rows[1], rows[2])
+	case cmyk:
+		interleave(dst[:3*n], rows[0], rows[1], rows[2])
+		multiplyBlack(dst[:3*n], rows[3])
+	case ycck:
+		convertYCbCr(dst, rows[0], rows[1], rows[2], n)
+		invert(dst[:3*n])
+		multiplyBlack(dst[:3*n], rows[3])
 	}
 }
 

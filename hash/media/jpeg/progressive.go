@@ -13,13 +13,7 @@ func tooLarge(format string, args ...any) error {
 // progressive one, or a sequential one with components of their own scans. It
 // keeps all coefficients, and transforms and emits them at the end. It reports
 // whether data was missing.
-func (d *Decoder) decodeScans(ctx context.Context, limit int64) (truncated bool, err error) {
-	if n := d.countScans(); n > maxScans {
-		return false, tooLarge("%d scans, at most %d", n, maxScans)
-	}
-	if err := d.planStore(limit); err != nil {
-		return false, err
-	}
+func (d *Decoder) decodeScans(ctx context.Context) (truncated bool, err error) {
 	if len(d.bits.data) == d.bits.pos {
 		return false, errEnded
 	}
@@ -75,8 +69,12 @@ func (d *Decoder) countScans() int {
 	}
 }
 
-// planStore makes d.store hold the coefficients of all blocks, zeroed.
+// planStore makes d.store hold the coefficients of all blocks, zeroed, if the
+// picture's scans are not too many and its coefficients fit into limit bytes.
 func (d *Decoder) planStore(limit int64) error {
+	if n := d.countScans(); n > maxScans {
+		return tooLarge("%d scans, at most %d", n, maxScans)
+	}
 	blocks := 0
 	for i := range d.Components {
 		c := &d.comps[i]

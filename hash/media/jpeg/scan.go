@@ -156,9 +156,8 @@ func (s *scanner) decode(i, x, y int) {
 	case acRefine:
 		s.eobRun = b.refine(s.ac[i], block, p.ss, p.se, p.al, s.eobRun)
 	case sequential:
-		b.need()
-		c.pred += b.dcDifference(s.dc[i])
-		b.acBlock(s.ac[i], &s.block, &storeOrder)
+		diff, _ := b.block(s.dc[i], s.ac[i], &s.block, &storeOrder)
+		c.pred += diff
 		s.block[0] = int16(c.pred)
 		*block = [64]int16(s.block[:64])
 		clear(s.block[:64])
