@@ -4,69 +4,97 @@ import "math"
 
 // filter smooths a picture and samples it at 64 by 64 points, as the PDQ
 // reference does: a box along the rows, one down the columns, and both once
-// more, each the mean of the up to (n+127)/128 pixels around, of a side of n
-// pixels. A box is a running sum: add the pixel that enters, subtract the one
-// that leaves, divide by the number of pixels inside. Sums are float32, so the
-// order of additions decides the last bits, and by them the hash; it is the
-// reference's here, value by value.
+// more. A box replaces a pixel by the mean of those around it, (n+127)/128 of
+// them where a side has n pixels and fewer at the ends. It is a running sum:
+// add the pixel that enters, subtract the one that leaves, divide by the number
+// inside. Sums are float32, so the order of additions decides the last bits,
+// and by them the hash; here it is the reference's, value by value.
 //
-// The picture is never held. Rows are taken eight at a time, a band. A band
-// passes from left to right, eight columns at a time, through the first three
-// boxes: a tile of 8 by 8 is summed along its rows, then down its columns (the
-// state is a sum a column and a ring of the rows inside the window), then
-// along the rows again. Of the fourth box only the 64 sampled columns are
-// summed, and divided only at the 64 sampled rows.
+// The picture is never held. Its rows pass in bands of 16 lines, a band in
+// chunks of columns, through the four boxes at once. The fourth box is summed at
+// the 64 sampled columns only, and divided at the 64 sampled rows only.
 //
-// A box's sum is complete only when the pixel lag = window/2 beyond its centre
-// has entered. So each box emits its output lag late, and what it emits before
-// the first or after the last pixel is divided by infinity. Around the picture
-// all boxes see zeros, which change no sum; edges need no other care.
-//
-// Within a band, values of one column are adjacent: column c, line r of a band
-// is element [c][r].
+// A sum is complete when the pixel lag = window/2 beyond its centre has
+// entered, so a box emits its output lag later than its input. What it emits
+// before the first and after the last pixel is divided by infinity: outside the
+// picture all boxes see zeros, which leave a sum as it is, bit by bit, and so
+// the ends of a line need no other code than its middle.
 type filter struct {
 	across, down axis
-	done         bool // result is valid
-	result       Sum
 
-	// State of the picture.
-	plain    []float32     // luma of a picture of 64 by 64, else empty
-	rows     int           // rows that have passed, of zeros past the end too
-	sumDown  []float32     // of each column, first box down
-	ring     []float32     // rows inside that box: for each 8 columns, window groups of 8
-	sumDown2 [64]float32   // of each sampled column, second box down
-	ring2    []float32     // rows inside that box: for each 8 sampled columns, window groups of 8
-	slot     int           // group of both rings that the next row overwrites
-	sampled  int           // rows in out
-	out      [4096]float32 // the filtered picture, row by row
+	band   []float32 // the next lines of luma, 16 of stride values
+	stride int
+	fill   int // lines in band
+	rows   int // rows that have passed, of zeros past the end too
 
-	// Where the columns are summed, sampled and divided.
-	columns   int         // columns that influence a sample, rounded up to 8
-	divAcross []float32   // for each column that enters, the divisor of the sum it completes
-	pointAt   [64]int32   // the column that completes each sample's second box
-	pointDiv  [64]float32 // its divisor
+	width     int       // columns that influence a sample, rounded up to 8
+	divAcross []float32 // for each of them, the divisor of the sum it completes in the first box
+	lines     [2]lineBox
+	columns   [2]columnBox
+	tile      [chunk][lanes]float32
+	rowsTile  [lanes * chunk]float32
 
-	// State of the band.
-	band       []float32      // luma, 8 lines
-	stride     int            // values from a line to the next
-	fill       int            // lines in band
-	divDown    [8]float32     // for each line, the divisor of the sums down that it completes
-	mulDown    float32        // if not 0, multiply by it instead
-	mulAcross  float32        // if not 0, multiply by it instead of dividing by divAcross, in the current columns
-	sumAcross  [8]float32     // of each line, first box along the rows
-	sumAcross2 [8]float32     // the same of the second
-	luma       [][8]float32   // window columns of history, then those of the chunk
-	boxed      [][8]float32   // the same after two boxes
-	sums       [][8]float32   // sums of the third box at the columns of the chunk
-	points     [64][8]float32 // the third box at the sampled columns
-	pointSums  [8][64]float32 // sums of the fourth box at each line
+	pointAt   [64]int32   // the column that completes each sample's second sum along the row
+	pointDiv  [64]float32 // the divisor of that sum
+	points    [64][lanes]float32
+	pointSums [lanes * 64]float32
+
+	sampled int           // rows in out
+	out     [4096]float32 // the filtered picture, row by row
+	plain   []float32     // the luma of a picture of 64 by 64, else empty
+	done    bool          // result is valid
+	result  Sum
 }
 
-// chunk is the most columns that a band advances at a time. Its buffers stay
-// in the first-level cache.
-const chunk = 256
+// lanes is how many lines a band has. Columns of a band, lane by lane, are the
+// vectors along which boxes move from left to right.
+const lanes = 16
 
-// axis is one dimension of a picture in which boxes move.
+// chunk is the most columns that pass a box before the next box takes them,
+// few enough for the first-level cache.
+const chunk = 128
+
+// lineBox is a box that moves along the lines of a band.
+type lineBox struct {
+	window int
+	mul    float32          // if not 0, sums are multiplied by it,
+	div    []float32        // else divided by this, column by column
+	sum    [lanes]float32   // of what is inside
+	past   [][lanes]float32 // the last window columns, then the columns of the chunk
+}
+
+// begin makes the box empty.
+func (b *lineBox) begin() {
+	b.sum = [lanes]float32{}
+	clear(b.past[:b.window])
+}
+
+// pass moves the box by n columns, a multiple of 8. Line r of src begins at
+// src[r*stride]; the means, or the sums times b.mul, go to dst.
+func (b *lineBox) pass(dst [][lanes]float32, src []float32, stride, n int) {
+	passLines(b, dst[:n], src[:(lanes-1)*stride+n], stride)
+	copy(b.past[:b.window], b.past[n:])
+}
+
+// columnBox is a box that moves down the columns of bands.
+type columnBox struct {
+	window int
+	mul    float32        // if not 0, sums are multiplied by it,
+	div    [lanes]float32 // else divided by this, line by line
+	slot   int            // what the first line of the band overwrites in ring
+	sum    []float32      // of what is inside, for each column
+	ring   []float32      // what is inside: for each 8 columns, window times 8 values
+}
+
+// pass moves the box over len(src) columns of a band, a multiple of 8, the
+// first of which is column x. Line r of the means, or of the sums times b.mul,
+// begins at dst[r*stride].
+func (b *columnBox) pass(dst []float32, stride int, src [][lanes]float32, x int) {
+	n := len(src)
+	passColumns(b, dst[:(lanes-1)*stride+n], stride, src, b.sum[x:x+n], b.ring[x*b.window:(x+n)*b.window])
+}
+
+// axis is one dimension of a picture.
 type axis struct {
 	n      int // pixels
 	window int
@@ -92,15 +120,11 @@ func (a *axis) inside(i int) float32 {
 func (a *axis) sample(k int) int { return (2*k + 1) * a.n / 128 }
 
 // span returns how many pixels, zeros past the end included, must enter the
-// boxes before the last sample has passed both.
+// first box before the last sample leaves the second.
 func (a *axis) span() int { return a.sample(63) + 2*a.lag + 1 }
 
-// full returns the range of pixels that, when they enter the first box,
-// complete a window without missing pixels.
-func (a *axis) full() (from, to int) { return a.window - 1, a.n }
-
-// reciprocal returns 1/window if that is exact, and multiplication by it the
-// same as division, and 0 if not.
+// reciprocal returns 1/window if that is exact, so that multiplication by it
+// is division by window, and 0 if not.
 func (a *axis) reciprocal() float32 {
 	if a.window&(a.window-1) != 0 {
 		return 0
@@ -111,27 +135,32 @@ func (a *axis) reciprocal() float32 {
 // start begins a picture.
 func (f *filter) start(width, height int) {
 	f.across, f.down = newAxis(width), newAxis(height)
+	f.fill, f.rows, f.sampled = 0, 0, 0
 	f.done = false
-	f.rows, f.slot, f.sampled, f.fill = 0, 0, 0, 0
-	f.columns = (f.across.span() + 7) &^ 7
-	f.stride = max(f.columns, width)
-	f.band = zeroed(f.band, 8*f.stride)
 	f.plain = f.plain[:0]
+	f.width = (f.across.span() + 7) &^ 7
+	// An odd multiple of 64 bytes keeps the lines of a band in different
+	// sets of the cache.
+	f.stride = (max(f.width, width)+15)&^15 | 16
+	f.band = zeroed(f.band, lanes*f.stride)
 	if f.blank() {
 		return
 	}
-	f.sumDown = zeroed(f.sumDown, f.columns)
-	f.ring = zeroed(f.ring, f.columns*f.down.window)
-	f.sumDown2 = [64]float32{}
-	f.ring2 = zeroed(f.ring2, 64*f.down.window)
-	f.luma = zeroed(f.luma, f.across.window+chunk)
-	f.boxed = zeroed(f.boxed, f.across.window+chunk)
-	f.sums = zeroed(f.sums, chunk)
-	f.divAcross = zeroed(f.divAcross, f.columns)
+	for i := range 2 {
+		l, c := &f.lines[i], &f.columns[i]
+		l.window, c.window = f.across.window, f.down.window
+		l.past = zeroed(l.past, l.window+chunk)
+		n := []int{f.width, 64}[i]
+		c.slot = 0
+		c.sum = zeroed(c.sum, n)
+		c.ring = zeroed(c.ring, n*c.window)
+	}
+	f.lines[1].mul, f.columns[1].mul = 1, 1
+	f.divAcross = zeroed(f.divAcross, f.width)
 	for x := range f.divAcross {
 		f.divAcross[x] = f.across.inside(x - f.across.lag)
 	}
-	for k := range 64 {
+	for k := range f.pointAt {
 		x := f.across.sample(k)
 		f.pointAt[k] = int32(x + 2*f.across.lag)
 		f.pointDiv[k] = f.across.inside(x)
@@ -167,75 +196,74 @@ func (f *filter) push(n int) {
 		if f.across.n == 64 && f.down.n == 64 {
 			f.plain = append(f.plain, row...)
 		}
-		if f.fill++; f.fill == 8 {
+		if f.fill++; f.fill == lanes {
 			f.pass()
-			f.fill = 0
 		}
 	}
 }
 
-// flush feeds rows of zeros until the last sample has passed all boxes.
+// flush sends zeros after the last row until the last sample is out.
 func (f *filter) flush() {
-	for !f.blank() && f.sampled < 64 {
+	for f.sampled < 64 {
 		clear(f.band[f.fill*f.stride:])
 		f.pass()
-		f.fill = 0
 	}
 }
 
 // pass sends the band through the boxes.
 func (f *filter) pass() {
+	f.fill = 0
 	if f.sampled == 64 {
 		return
 	}
-	from, to := f.down.full()
-	f.mulDown = 0
-	if f.rows >= from && f.rows+8 <= to {
-		f.mulDown = f.down.reciprocal()
+	c := &f.columns[0]
+	c.mul = 0
+	if f.rows >= f.down.window-1 && f.rows+lanes <= f.down.n {
+		c.mul = f.down.reciprocal()
 	}
-	for r := range f.divDown {
-		f.divDown[r] = f.down.inside(f.rows + r - f.down.lag)
+	for r := range c.div {
+		c.div[r] = f.down.inside(f.rows + r - f.down.lag)
 	}
-	f.sumAcross, f.sumAcross2 = [8]float32{}, [8]float32{}
-	clear(f.luma[:f.across.window])
-	clear(f.boxed[:f.across.window])
-
-	from, to = f.across.full()
-	from, to = (from+7)&^7, to&^7
+	f.lines[0].begin()
+	f.lines[1].begin()
+	// Columns that complete a window without missing pixels.
+	from, to := (f.across.window-1+7)&^7, f.across.n&^7
 	k := 0
-	for x, end := 0, 0; x < f.columns; x = end {
-		end = min(f.columns, x+chunk)
-		f.mulAcross = 0
+	for x, end := 0, 0; x < f.width; x = end {
+		end = min(f.width, x+chunk)
+		l := &f.lines[0]
+		l.mul, l.div = 0, f.divAcross[x:]
 		switch {
 		case x < from:
 			end = min(end, from)
 		case x < to:
 			end = min(end, to)
-			f.mulAcross = f.across.reciprocal()
+			l.mul = f.across.reciprocal()
 		}
-		boxes(f, x, end-x)
-		for ; k < 64 && int(f.pointAt[k]) < end; k++ {
-			for r, s := range &f.sums[int(f.pointAt[k])-x] {
-				f.points[k][r] = s / f.pointDiv[k]
-			}
+		tile := f.tile[:end-x]
+		l.pass(tile, f.band[x:], f.stride, end-x)
+		c.pass(f.rowsTile[:], chunk, tile, x)
+		f.lines[1].pass(tile, f.rowsTile[:], chunk, end-x)
+		first := k
+		for k < 64 && int(f.pointAt[k]) < end {
+			k++
 		}
-		copy(f.luma[:f.across.window], f.luma[end-x:])
-		copy(f.boxed[:f.across.window], f.boxed[end-x:])
+		takePoints(f.points[first:k], tile, f.pointAt[first:k], f.pointDiv[first:k], x)
 	}
-	boxPoints(f)
-	for r := range 8 {
+	f.columns[1].pass(f.pointSums[:], 64, f.points[:], 0)
+	for r := range lanes {
 		y := f.rows + r - 2*f.down.lag
 		for f.sampled < 64 && f.down.sample(f.sampled) == y {
 			d := f.down.inside(y)
-			for j, s := range &f.pointSums[r] {
+			for j, s := range f.pointSums[64*r:][:64] {
 				f.out[64*f.sampled+j] = s / d
 			}
 			f.sampled++
 		}
 	}
-	f.rows += 8
-	f.slot = (f.slot + 8) % f.down.window
+	f.rows += lanes
+	for i := range f.columns {
+		b := &f.columns[i]
+		b.slot = (b.slot + lanes) % b.window
+	}
 }
-
-func boxes(f *filter, x, n int) { boxesGeneric(f, x, n) }
-func boxPoints(f *filter)       { boxPointsGeneric(f) }

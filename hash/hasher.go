@@ -54,8 +54,8 @@ type Hasher struct {
 	rows          int // rows taken so far
 	sampled       int // rows of the grid taken so far
 	full, shrunk  filter
-	columns       []int32 // columns of the grid; empty if the picture is taken as it is
-	samples       []byte  // the pixels of a row that lie on the grid
+	columns       []int32              // columns of the grid; empty if the picture is taken as it is
+	samples       [3*GridSide + 1]byte // the pixels of a row that lie on the grid
 }
 
 // Start begins a picture of the given size in pixels, both sides at least 1,
@@ -147,11 +147,8 @@ func (h *Hasher) onGrid(row []byte, pixel int) []byte {
 	if len(h.columns) == 0 {
 		return row
 	}
-	h.samples = h.samples[:0]
-	for _, x := range h.columns {
-		h.samples = append(h.samples, row[int(x)*pixel:(int(x)+1)*pixel]...)
-	}
-	return h.samples
+	takeColumns(h.samples[:], row, h.columns, pixel)
+	return h.samples[:pixel*GridSide]
 }
 
 // Sum returns what function f says of the picture. It panics if f was not

@@ -1,41 +1,41 @@
 package hash
 
-// The luma of a row of pixels, as float32 of 0 to 255, by the two formulas
-// that the PDQ programs use. Both name 0.299 R + 0.587 G + 0.114 B; they round
-// differently.
+import "encoding/binary"
 
-// lumaFullGeneric sets dst to the luma of rgb as [Full] defines it: products
-// and sum in float64, rounded once to float32.
+// The luma of a row of pixels, as float32 of 0 to 255: 0.299 R + 0.587 G +
+// 0.114 B, rounded in one of two ways.
 //
-// It computes float32(299 R + 587 G + 114 B) / 1000 instead, a quotient of two
-// integers that float32 holds exactly, hence rounded once as well. The two are
-// equal: unless the quotient is itself a float32, it lies at least a 125th of
-// half a unit in the last place from any point where rounding changes, which
-// is 2^21 times the error that float64 can make. TestLumaFull compares all 2^24
-// colours.
-func lumaFullGeneric(dst []float32, rgb []byte) {
-	for i := range dst {
-		p := rgb[3*i : 3*i+3 : 3*i+3]
-		dst[i] = float32(299*int32(p[0])+587*int32(p[1])+114*int32(p[2])) / 1000
+// [Full] takes products and sum in float64 and rounds the sum to float32 once.
+// lumaFull gets the same bits from k = 299 R + 587 G + 114 B, an integer that
+// float32 holds. First, the sum in float64 is so near to k/1000 (2^-50) that
+// both round to the same float32: a quotient k/1000 that is no float32 itself
+// stays a 125th of half a unit in the last place away from where rounding
+// changes. Then k/1000 rounded is k*fullHigh + k*fullLow: the first product is
+// exact, the second so small that its error never reaches such a point. That
+// holds for all 255,001 k because TestLumaFull has compared all 2^24 colours.
+//
+// [Shrink512] takes products and sums in float32, from left to right.
+const (
+	fullHigh = 33.0 / 32768
+	fullLow  = 0.001 - fullHigh
+)
+
+// takeColumns copies the pixels of row in the given columns to dst, which has
+// a byte to spare.
+func takeColumns(dst, row []byte, columns []int32, pixel int) {
+	if pixel == 1 {
+		for i, x := range columns {
+			dst[i] = row[x]
+		}
+		return
+	}
+	for i, x := range columns {
+		p := row[3*x:]
+		if len(p) < 4 {
+			copy(dst[3*i:], p)
+			continue
+		}
+		// The fourth byte is overwritten by the next pixel.
+		binary.LittleEndian.PutUint32(dst[3*i:], binary.LittleEndian.Uint32(p))
 	}
 }
-
-// lumaShrunkGeneric sets dst to the luma of rgb as [Shrink512] defines it:
-// products and sums in float32, from left to right.
-func lumaShrunkGeneric(dst []float32, rgb []byte) {
-	for i := range dst {
-		p := rgb[3*i : 3*i+3 : 3*i+3]
-		dst[i] = float32(0.299*float32(p[0])) + float32(0.587*float32(p[1])) + float32(0.114*float32(p[2]))
-	}
-}
-
-// lumaGrayGeneric sets dst to the samples of gray.
-func lumaGrayGeneric(dst []float32, gray []byte) {
-	for i := range dst {
-		dst[i] = float32(gray[i])
-	}
-}
-
-func lumaFull(dst []float32, rgb []byte)   { lumaFullGeneric(dst, rgb) }
-func lumaShrunk(dst []float32, rgb []byte) { lumaShrunkGeneric(dst, rgb) }
-func lumaGray(dst []float32, gray []byte)  { lumaGrayGeneric(dst, gray) }

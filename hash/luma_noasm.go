@@ -1,0 +1,7 @@
+//go:build purego || !amd64
+
+package hash
+
+func lumaFull(dst []float32, rgb []byte)   { lumaFullGeneric(dst, rgb) }
+func lumaShrunk(dst []float32, rgb []byte) { lumaShrunkGeneric(dst, rgb) }
+func lumaGray(dst []float32, gray []byte)  { lumaGrayGeneric(dst, gray) }
