@@ -1,5 +1,7 @@
 package index
 
+import "math/bits"
+
 // bitmap is a set of small numbers that does not change: an [bitmapEdit] makes
 // the next one, which shares what the edit did not touch. A search sees the
 // removals of its own view and no later ones, at the cost of a few kilobytes
@@ -15,6 +17,28 @@ const (
 func (b bitmap) has(i uint32) bool {
 	c := int(i / chunkBits)
 	return c < len(b) && b[c] != nil && b[c][i%chunkBits/64]>>(i%64)&1 != 0
+}
+
+// added calls f for each number that is in later, which was made from b, and
+// not in b.
+func (b bitmap) added(later bitmap, f func(i uint32)) {
+	for c, chunk := range later {
+		var old []uint64
+		if c < len(b) {
+			old = b[c]
+		}
+		if chunk == nil || old != nil && &old[0] == &chunk[0] {
+			continue
+		}
+		for w, word := range chunk {
+			if old != nil {
+				word &^= old[w]
+			}
+			for ; word != 0; word &= word - 1 {
+				f(uint32(c*chunkBits + w*64 + bits.TrailingZeros64(word)))
+			}
+		}
+	}
 }
 
 // bitmapEdit is a bitmap under construction.

@@ -18,6 +18,7 @@ func eachIndex(t *testing.T, f func(t *testing.T, x Index)) {
 		make func() Index
 	}{
 		{"Flat", func() Index { return NewFlat() }},
+		{"Multi", func() Index { return newMulti(t) }},
 		{"BKTree", func() Index { return NewBKTree(hash.PDQ.Distance) }},
 	} {
 		t.Run(k.name, func(t *testing.T) {
@@ -26,6 +27,15 @@ func eachIndex(t *testing.T, f func(t *testing.T, x Index)) {
 			f(t, x)
 		})
 	}
+}
+
+func newMulti(t testing.TB) *Multi {
+	t.Helper()
+	m, err := NewMulti()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 func mustParse(t testing.TB, s string) hash.PDQ {

@@ -87,7 +87,7 @@ func (b *builder) build(ops []op) builtChunk {
 		}
 		c.lanes = &s.sum
 	}
-	c.value = appendChunk(nil, salt, false, ops)
+	c.value = encodeChunk(salt, false, ops)
 	_, c.ref.sum, _ = openChunk(c.value)
 	c.sum = sha256.Sum256(c.value)
 	return c

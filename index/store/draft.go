@@ -351,7 +351,7 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (a Appli
 	w.rec.chunks, w.rec.payload = payload.chunks, payloadDigest(w.b.leaves)
 	rec.lanes.add(&w.b.lanes)
 	w.rec.root = rec.lanes.root(w.rec.entries)
-	encoded := w.rec.append(nil)
+	encoded := w.rec.encode()
 
 	rec.seq, rec.head = w.rec.seq, recordDigest(string(encoded))
 	rec.entries, rec.hashes, rec.quarantined = w.rec.entries, w.rec.hashes, w.rec.quarantined

@@ -70,8 +70,12 @@ func (h *head) encode() []byte {
 		l := h.lists[id]
 		fmt.Fprintf(&b, "list %v %d %s %x %s\n", id, l.seq, l.root, l.digest, l.name)
 	}
-	fmt.Fprintf(&b, "sum %x\n", sha256.Sum256(b.Bytes()))
-	return b.Bytes()
+	return []byte(sealHead(b.String()))
+}
+
+// sealHead appends the last line.
+func sealHead(text string) string {
+	return fmt.Sprintf("%ssum %x\n", text, sha256.Sum256([]byte(text)))
 }
 
 var errHead = errors.New("the head file is damaged")
@@ -89,7 +93,7 @@ func readHead(dir string) (h head, err error) {
 		return h, errHead
 	}
 	at := bytes.LastIndex(b, []byte("sum "))
-	if at < 0 || string(b[at:]) != fmt.Sprintf("sum %x\n", sha256.Sum256(b[:at])) {
+	if at < 0 || string(b) != sealHead(string(b[:at])) {
 		return h, errHead
 	}
 	if n != format {

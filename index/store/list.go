@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"maps"
 	"regexp"
 	"slices"
@@ -196,7 +195,7 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 		if rec.conf.Name == "" {
 			return txn.Delete(listKey(rec.id))
 		}
-		return txn.Set(listKey(rec.id), rec.append(nil))
+		return txn.Set(listKey(rec.id), rec.encode())
 	})
 	if err == nil {
 		err = installHead(s.dir)
@@ -227,10 +226,9 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 }
 
 func encodeMeta(rev uint64, changed listID) []byte {
-	b := append([]byte("TM"), recordVersion)
-	b = binary.LittleEndian.AppendUint64(b, rev)
-	b = append(b, changed[:]...)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	b := []byte{'T', 'M', recordVersion}
+	b = binary.AppendUvarint(b, rev)
+	return sealCRC(append(b, changed[:]...))
 }
 
 // readMeta returns the store's revision and the list it changed; zero for a
@@ -244,12 +242,12 @@ func readMeta(txn *badger.Txn) (rev uint64, changed listID, err error) {
 		return 0, changed, err
 	}
 	err = item.Value(func(v []byte) error {
-		if len(v) != 3+8+16+4 || string(v[:2]) != "TM" || v[2] != recordVersion ||
-			crc32.Checksum(v[:27], castagnoli) != binary.LittleEndian.Uint32(v[27:]) {
-			return errRecord
-		}
-		rev, changed = binary.LittleEndian.Uint64(v[3:]), listID(v[11:27])
-		return nil
+		d := decoder{rest: string(v)}
+		d.sealed()
+		d.mark("TM", recordVersion)
+		rev = d.number()
+		copy(changed[:], d.bytes(len(changed)))
+		return d.end()
 	})
 	return rev, changed, err
 }

@@ -104,7 +104,7 @@ func newState(rec *listRecord, runs []*run) *listState {
 }
 
 func (l *listRecord) headList() headList {
-	return headList{l.seq, l.lanes.root(l.entries).String(), sha256.Sum256(l.append(nil)), l.conf.Name}
+	return headList{l.seq, l.lanes.root(l.entries).String(), sha256.Sum256(l.encode()), l.conf.Name}
 }
 
 // Open opens the store in dir, or makes one if dir is missing or empty. All

@@ -46,8 +46,8 @@ type record struct {
 	payload     digest // see payloadDigest
 }
 
-func (r *record) append(b []byte) []byte {
-	b = append(b, 'T', 'R', recordVersion)
+func (r *record) encode() []byte {
+	b := []byte{'T', 'R', recordVersion}
 	b = append(b, r.list[:]...)
 	b = binary.AppendUvarint(b, r.seq)
 	b = append(b, r.prev[:]...)
@@ -129,9 +129,8 @@ type runRecord struct {
 	digest digest // over the SHA-256 of each chunk's bytes
 }
 
-func (l *listRecord) append(b []byte) []byte {
-	start := len(b)
-	b = append(b, 'T', 'L', recordVersion)
+func (l *listRecord) encode() []byte {
+	b := []byte{'T', 'L', recordVersion}
 	b = append(b, l.id[:]...)
 	b = binary.AppendUvarint(b, l.rev)
 	b = appendText(b, l.conf.Name)
@@ -162,14 +161,12 @@ func (l *listRecord) append(b []byte) []byte {
 		}
 		b = append(b, r.digest[:]...)
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+	return sealCRC(b)
 }
 
 func (l *listRecord) decode(b string) error {
-	if len(b) < 4 || crc32.Checksum([]byte(b[:len(b)-4]), castagnoli) != binary.LittleEndian.Uint32([]byte(b[len(b)-4:])) {
-		return errRecord
-	}
-	d := decoder{rest: b[:len(b)-4]}
+	d := decoder{rest: b}
+	d.sealed()
 	d.mark("TL", recordVersion)
 	copy(l.id[:], d.bytes(len(l.id)))
 	l.rev = d.number()
@@ -232,6 +229,11 @@ func cursorBytes(c string) []byte {
 	return []byte(c)
 }
 
+// sealCRC appends the CRC-32C of b.
+func sealCRC(b []byte) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
 func appendText(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
 }
@@ -267,6 +269,15 @@ func (d *decoder) bytes(n int) string {
 	v := d.rest[:n]
 	d.rest = d.rest[n:]
 	return v
+}
+
+// sealed checks and takes off what sealCRC appended.
+func (d *decoder) sealed() {
+	n := max(0, len(d.rest)-4)
+	if d.rest != string(sealCRC([]byte(d.rest[:n]))) {
+		d.bad = true
+	}
+	d.rest = d.rest[:n]
 }
 
 func (d *decoder) mark(letters string, version byte) {
