@@ -188,8 +188,8 @@ func (f *Fetcher) Link(link string) (*url.URL, error) {
 	if err != nil {
 		return nil, errors.New("the link is malformed")
 	}
-	if u.Scheme == "" && u.Host == "" {
-		return f.Address(u.Path, u.Query()), nil
+	if u.Scheme == "" && u.Host == "" && u.User == nil {
+		u = f.Address(u.Path, u.Query())
 	}
 	if !f.own(u) || u.Path != f.base.Path && !strings.HasPrefix(u.Path, f.base.Path+"/") {
 		return nil, ErrAddress

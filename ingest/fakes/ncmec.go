@@ -32,6 +32,7 @@ type NCMEC struct {
 	History   bool   // earlier states of an entry stay rows, before the newest; not with Unordered
 	Prefix    string // of the names of elements, such as "h:"
 	Bare      bool   // no namespace
+	Ghosts    bool   // tombstones still have the entry's fingerprints
 
 	mu       sync.Mutex
 	now      time.Time
@@ -95,6 +96,9 @@ func (n *NCMEC) append(r Record, deleted bool) {
 		n.rows[i].old = true
 		if deleted {
 			r.Video = n.rows[i].Video
+		}
+		if deleted && n.Ghosts {
+			r.Prints = n.rows[i].Prints
 		}
 	}
 	number := int64(len(n.rows) + 1)
@@ -377,7 +381,7 @@ func (x *xmlWriter) block(name, live, deleted string, rows []*ncmecRow) {
 		x.member(r.Member)
 		x.leaf("timestamp", r.time.Format(time.RFC3339))
 		x.leaf("id", r.ID)
-		if !r.deleted {
+		if !r.deleted || n.Ghosts {
 			x.state(&r.Record)
 		}
 		x.close(name)
@@ -385,7 +389,7 @@ func (x *xmlWriter) block(name, live, deleted string, rows []*ncmecRow) {
 	x.close(name)
 }
 
-// state writes what a tombstone doesn't have.
+// state writes what a tombstone shouldn't have.
 func (x *xmlWriter) state(r *Record) {
 	if r.Class != "" {
 		x.leaf("classification", r.Class)

@@ -46,6 +46,7 @@ func ncmecHistory(w *world, seed int) {
 	n.PageSize = 1 + rng.IntN(9)
 	n.Unordered = rng.IntN(2) == 0
 	n.History = !n.Unordered && rng.IntN(2) == 0
+	n.Ghosts = rng.IntN(3) == 0
 	n.Bare = rng.IntN(4) == 0
 	if !n.Bare && rng.IntN(3) == 0 {
 		n.Prefix = "h:"
