@@ -20,6 +20,7 @@ const (
 // merger is the goroutine that merges. A merge that fails is tried again after
 // the next change; the list is the same without it.
 type merger struct {
+	mu     sync.Mutex // held by the one merge at a time
 	wakeup chan struct{}
 	done   sync.WaitGroup
 }
@@ -53,10 +54,9 @@ func (s *Store) mergeAll(ctx context.Context) error {
 	for {
 		s.mu.RLock()
 		var l *list
-		var from int
 		for _, x := range s.lists {
-			if n := mergeFrom(x.state.runs); n >= 0 {
-				l, from = x, n
+			if mergeFrom(x.state.runs) >= 0 {
+				l = x
 				break
 			}
 		}
@@ -64,7 +64,7 @@ func (s *Store) mergeAll(ctx context.Context) error {
 		if l == nil {
 			return nil
 		}
-		if err := s.mergeRuns(ctx, l, from); err != nil {
+		if err := s.mergeRuns(ctx, l, mergeFrom); err != nil {
 			return err
 		}
 	}
@@ -87,22 +87,29 @@ func mergeFrom(runs []*run) int {
 	return from
 }
 
-// mergeRuns makes one run of the newest runs of a list, from position from on.
-func (s *Store) mergeRuns(ctx context.Context, l *list, from int) error {
+// mergeRuns makes one run of the newest runs of a list, from the position on
+// that from returns; with -1 it does nothing.
+func (s *Store) mergeRuns(ctx context.Context, l *list, from func([]*run) int) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
 	defer s.users.Done()
+	s.merges.mu.Lock()
+	defer s.merges.mu.Unlock()
 	s.mu.RLock()
 	st := l.state
 	txn := s.db.NewTransaction(false)
 	s.mu.RUnlock()
 	defer txn.Discard()
-	old := st.runs[from:]
+	at := from(st.runs)
+	if at < 0 {
+		return nil
+	}
+	old := st.runs[at:]
 	b := newBuilder(ctx, s.db, l.id, runID{keyState, st.rec.nextRun}, false)
-	merged, err := writeMerged(ctx, newMerge(reader{txn, l.id}, old), b, from == 0)
+	merged, err := writeMerged(ctx, newMerge(reader{txn, l.id}, old), b, at == 0)
 	if err == nil {
-		err = s.installMerged(ctx, l, from, old, merged, b.rest)
+		err = s.installMerged(ctx, l, at, old, merged, b.rest)
 	}
 	return errors.Join(err, s.clean(b, err))
 }
