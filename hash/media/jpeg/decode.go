@@ -15,11 +15,12 @@ type Decoder struct {
 	scans int
 	huff  [2][4]huffman
 
-	pair   coefs // all zero but for blocks that wait for their transform
-	waits  waiting
-	buffer []byte // planes and rows; see plan
-	store  []int16
-	out    output
+	pair    coefs // all zero but for blocks that wait for their transform
+	waits   waiting
+	buffer  []byte   // planes and rows; see plan
+	store   []int16  // coefficients of a picture of several scans, and which
+	nonzero []uint64 // of them are not zero; see stored and marks
+	out     output
 }
 
 // A Grid picks pixels: columns and rows of the picture, each in ascending
@@ -84,15 +85,15 @@ func (d *Decoder) reset(file []byte) {
 	}
 }
 
-// keptBuffer is how many bytes of coefficients a Decoder keeps for the next
+// keptStore is how many bytes of coefficients a Decoder keeps for the next
 // picture.
-const keptBuffer = 64 << 20
+const keptStore = 64 << 20
 
 // forget drops what belongs to the file.
 func (d *Decoder) forget() {
 	d.bits.data, d.frame.Exif, d.out.emit, d.out.grid = nil, nil, nil, nil
-	if 2*cap(d.store) > keptBuffer {
-		d.store = nil
+	if 2*cap(d.store) > keptStore {
+		d.store, d.nonzero = nil, nil
 	}
 }
 

@@ -87,8 +87,8 @@ func TestLimits(t *testing.T) {
 		{file, Limits{Side: 40, Pixels: 960, Store: 1}, nil},
 		{file, Limits{Side: 39}, ErrTooLarge},
 		{file, Limits{Pixels: 959}, ErrTooLarge},
-		{stored, Limits{Store: 3*2*4*128 + 2*3*2*128}, nil},
-		{stored, Limits{Store: 3*2*4*128 + 2*3*2*128 - 1}, ErrTooLarge},
+		{stored, Limits{Store: (3*2*4 + 2*3*2) * storedBlock}, nil},
+		{stored, Limits{Store: (3*2*4+2*3*2)*storedBlock - 1}, ErrTooLarge},
 	} {
 		var d Decoder
 		_, err := d.Decode(context.Background(), test.file, test.limits, nil, func([]byte) {})

@@ -27,8 +27,8 @@ type Limits struct {
 	Side   int   // width or height
 	Pixels int64 // width times height
 	// Store is how many bytes of coefficients a picture of several scans may
-	// take: 2 a sample, so 3 a pixel for 4:2:0 and 6 for 4:4:4. A picture of
-	// one scan needs none.
+	// take: a little over 2 a sample, so 3.2 a pixel for 4:2:0 and 6.4 for
+	// 4:4:4. A picture of one scan needs none.
 	Store int64
 }
 
@@ -89,7 +89,7 @@ type component struct {
 	plane         plane
 	upsampling    upsampling
 	upsampled     []byte // a row of output
-	storeOffset   int    // of the component's first block in Decoder.store
+	storeOffset   int    // the component's first block in Decoder.store
 	storeStride   int    // blocks in a row of the store
 	known         [64]int8
 	knownBefore   [64]int8

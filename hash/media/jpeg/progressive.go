@@ -69,6 +69,9 @@ func (d *Decoder) countScans() int {
 	}
 }
 
+// storedBlock is how many bytes a block takes in Decoder.store and nonzero.
+const storedBlock = 2*64 + 8
+
 // planStore makes d.store hold the coefficients of all blocks, zeroed, if the
 // picture's scans are not too many and its coefficients fit into limit bytes.
 func (d *Decoder) planStore(limit int64) error {
@@ -78,22 +81,30 @@ func (d *Decoder) planStore(limit int64) error {
 	blocks := 0
 	for i := range d.Components {
 		c := &d.comps[i]
-		c.storeOffset, c.storeStride = 64*blocks, d.mcusX*c.h
+		c.storeOffset, c.storeStride = blocks, d.mcusX*c.h
 		blocks += c.storeStride * d.mcusY * c.v
 		for k := range c.known {
 			c.known[k], c.knownBefore[k] = -1, -1
 		}
 	}
-	if limit > 0 && int64(blocks)*128 > limit {
-		return tooLarge("%d bytes of coefficients, at most %d", int64(blocks)*128, limit)
+	if limit > 0 && int64(blocks)*storedBlock > limit {
+		return tooLarge("%d bytes of coefficients, at most %d", int64(blocks)*storedBlock, limit)
 	}
-	if n := 64 * blocks; cap(d.store) < n {
-		d.store = make([]int16, n)
-	} else {
-		d.store = d.store[:n]
-		clear(d.store)
+	d.store = zeroed(d.store, 64*blocks)
+	if d.Progressive {
+		d.nonzero = zeroed(d.nonzero, blocks)
 	}
 	return nil
+}
+
+// zeroed returns s with n elements, all zero.
+func zeroed[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
 }
 
 // complete reports whether the scans so far give all bits of all coefficients.
@@ -114,7 +125,13 @@ func (d *Decoder) complete() bool {
 
 // stored returns the coefficients of a block, in natural order.
 func (d *Decoder) stored(c *component, x, y int) *[64]int16 {
-	return (*[64]int16)(d.store[c.storeOffset+64*(y*c.storeStride+x):])
+	return (*[64]int16)(d.store[64*(c.storeOffset+y*c.storeStride+x):])
+}
+
+// marks returns which coefficients of a block of a progressive picture are not
+// zero, bit k for position k in zigzag order, but for the DC coefficient.
+func (d *Decoder) marks(c *component, x, y int) *uint64 {
+	return &d.nonzero[c.storeOffset+y*c.storeStride+x]
 }
 
 // transformRow turns the blocks of a row of MCUs into samples.

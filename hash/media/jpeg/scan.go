@@ -1,6 +1,9 @@
 package jpeg
 
-import "context"
+import (
+	"context"
+	"math/bits"
+)
 
 // A scanner decodes one scan after another into Decoder.store.
 type scanner struct {
@@ -138,29 +141,33 @@ func (s *scanner) mcu(x, y int) {
 func (s *scanner) decode(i, x, y int) {
 	d := s.d
 	p, b, c := &d.scan, &d.bits, d.scan.comps[i]
-	block := d.stored(c, x, y)
 	switch s.kind {
+	case sequential:
+		diff, _ := b.block(s.dc[i], s.ac[i], &s.block, &storeOrder)
+		c.pred += diff
+		s.block[0] = int16(c.pred)
+		*d.stored(c, x, y) = [64]int16(s.block[:64])
+		clear(s.block[:64])
 	case dcFirst:
 		b.need()
 		c.pred += b.dcDifference(s.dc[i])
-		block[0] = int16(c.pred << p.al)
+		d.stored(c, x, y)[0] = int16(c.pred << p.al)
 	case dcRefine:
 		b.need()
-		block[0] |= int16(b.take(1) << p.al)
+		d.stored(c, x, y)[0] |= int16(b.take(1) << p.al)
 	case acFirst:
 		if s.eobRun > 0 {
 			s.eobRun--
 			return
 		}
-		s.eobRun = b.band(s.ac[i], block, p.ss, p.se, p.al)
+		s.eobRun = b.band(s.ac[i], d.stored(c, x, y), d.marks(c, x, y), p.ss, p.se, p.al)
 	case acRefine:
-		s.eobRun = b.refine(s.ac[i], block, p.ss, p.se, p.al, s.eobRun)
-	case sequential:
-		diff, _ := b.block(s.dc[i], s.ac[i], &s.block, &storeOrder)
-		c.pred += diff
-		s.block[0] = int16(c.pred)
-		*block = [64]int16(s.block[:64])
-		clear(s.block[:64])
+		marks := d.marks(c, x, y)
+		if s.eobRun > 0 && *marks == 0 {
+			s.eobRun--
+			return
+		}
+		s.eobRun = b.refine(s.ac[i], d.stored(c, x, y), marks, p.ss, p.se, p.al, s.eobRun)
 	}
 }
 
@@ -175,31 +182,33 @@ var storeOrder = func() (o order) {
 	return
 }()
 
-// band reads a block's coefficients ss to se, shifted left by al. It returns
-// how many blocks that follow have none.
-func (b *bitReader) band(t *huffman, block *[64]int16, ss, se, al int) (eobRun int) {
+// band reads a block's coefficients ss to se, shifted left by al, and marks
+// them in nonzero. It returns how many blocks that follow have none.
+func (b *bitReader) band(t *huffman, block *[64]int16, nonzero *uint64, ss, se, al int) (eobRun int) {
 	for k := ss; k <= se; k++ {
 		b.need()
 		e := t.lut[b.acc>>(64-lutBits)]
+		var v int
 		if e&(unresolved|longCode) == 0 {
 			b.acc <<= e & 63
 			b.n -= int(e & 63)
 			k += int(e>>8) & 255
-			if v := int32(e) >> 16; v != 0 {
-				block[zigzag[min(k, 63)]] = int16(v << al)
+			v = int(int32(e) >> 16)
+		} else {
+			s := b.symbol(t, e)
+			run, size := int(s>>4), int(s&15)
+			if size == 0 && run < 15 {
+				return 1<<run + b.take(run) - 1
 			}
-			continue
+			k += run
+			v = extend(b.take(size), size)
 		}
-		s := b.symbol(t, e)
-		run, size := int(s>>4), int(s&15)
-		switch {
-		case size > 0:
-			k += run
-			block[zigzag[min(k, 63)]] = int16(extend(b.take(size), size) << al)
-		case run == 15:
-			k += run
-		default:
-			return 1<<run + b.take(run) - 1
+		if v != 0 { // else 16 zeros
+			at, shifted := min(k, 63), int16(v<<al)
+			block[zigzag[at]] = shifted
+			if shifted != 0 { // which it is but in damaged files
+				*nonzero |= 1 << at
+			}
 		}
 	}
 	return 0
@@ -208,8 +217,10 @@ func (b *bitReader) band(t *huffman, block *[64]int16, ss, se, al int) (eobRun i
 // refine reads one more bit, of weight 1<<al, of a block's coefficients ss to
 // se: correction bits of those that are not zero, and new ones. eobRun counts
 // this block if it has no new ones; refine returns what is left of it.
-func (b *bitReader) refine(t *huffman, block *[64]int16, ss, se, al, eobRun int) int {
+func (b *bitReader) refine(t *huffman, block *[64]int16, nonzero *uint64, ss, se, al, eobRun int) int {
 	bit := int16(1) << al
+	// The coefficients of the band that were not zero before this scan.
+	old := *nonzero & (1<<(se+1) - 1)
 	k := ss
 	for ; k <= se && eobRun == 0; k++ {
 		b.need()
@@ -228,25 +239,29 @@ func (b *bitReader) refine(t *huffman, block *[64]int16, ss, se, al, eobRun int)
 			break
 		}
 		// Skip run zeros and all that is not zero.
-		for ; k <= se; k++ {
-			v := &block[zigzag[k]]
-			if *v != 0 {
-				b.correct(v, bit)
-			} else if run--; run < 0 {
+		for k <= se {
+			next := bits.TrailingZeros64(old>>k<<k | 1<<(se+1))
+			if run < next-k {
+				k += run
 				break
+			}
+			run -= next - k
+			if k = next; k <= se {
+				b.correct(&block[zigzag[k]], bit)
+				k++
 			}
 		}
 		if fresh != 0 {
-			block[zigzag[min(k, 63)]] = fresh
+			at := min(k, 63)
+			block[zigzag[at]] = fresh
+			*nonzero |= 1 << at
 		}
 	}
 	if eobRun == 0 {
 		return 0
 	}
-	for ; k <= se; k++ {
-		if v := &block[zigzag[k]]; *v != 0 {
-			b.correct(v, bit)
-		}
+	for m := old >> k << k; m != 0; m &= m - 1 {
+		b.correct(&block[zigzag[bits.TrailingZeros64(m)]], bit)
 	}
 	return eobRun - 1
 }
