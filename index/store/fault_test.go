@@ -52,7 +52,7 @@ const killEntries = 5000
 // before, and says so after each.
 func applyForever(dir string) error {
 	ctx := context.Background()
-	s, err := Open(dir, Options{})
+	s, err := Open(dir, Options{Memory: 1}) // small transactions, so that a change takes several
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func applyForever(dir string) error {
 		var c Change
 		for i := range uint64(killEntries) {
 			c.Delete = append(c.Delete, fmt.Sprintf("%d-%d", st.Version.Seq, i))
-			c.Put = append(c.Put, Entry{ID: fmt.Sprintf("%d-%d", next, i), Label: strings.Repeat("x", 100), Hashes: []Hash{md5Hash(next<<32 | i)}})
+			c.Put = append(c.Put, Entry{ID: fmt.Sprintf("%d-%d", next, i), Label: strings.Repeat("x", 400), Hashes: []Hash{md5Hash(next<<32 | i)}})
 		}
 		if _, err := s.Apply(ctx, "a", c); err != nil {
 			return err
@@ -81,6 +81,7 @@ func applyForever(dir string) error {
 // over on the same folder. Each change is there whole or not at all, and an
 // acknowledged one is there.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if n, err := strconv.Atoi(os.Getenv("TIDEMARK_TEST_KILLS")); err == nil {
 		rounds = n

@@ -88,6 +88,7 @@ func sameEntries(a, b map[string]Entry) bool { return maps.EqualFunc(a, b, equal
 // TestRandomHistories drives a store and a map with the same changes, and
 // compares all that can be read, through merges, reopenings and old snapshots.
 func TestRandomHistories(t *testing.T) {
+	t.Parallel()
 	histories, steps := 4, 40
 	if os.Getenv("TIDEMARK_TEST_LONG") != "" {
 		histories, steps = 200, 120
