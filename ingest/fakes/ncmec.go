@@ -381,7 +381,7 @@ func (x *xmlWriter) block(name, live, deleted string, rows []*ncmecRow) {
 		x.member(r.Member)
 		x.leaf("timestamp", r.time.Format(time.RFC3339))
 		x.leaf("id", r.ID)
-		if !r.deleted || n.Ghosts {
+		if !r.deleted || len(r.Prints) > 0 {
 			x.state(&r.Record)
 		}
 		x.close(name)

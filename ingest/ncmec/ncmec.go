@@ -26,17 +26,17 @@ var Environments = map[string]string{
 	"industry-exploitative": "https://report.cybertip.org/exploitative-hashsharing",
 	"law-enforcement":       "https://lesp.ncmec.org/csam-hashsharing",
 
-	"npo":                          "https://hashsharing.ncmec.org/npo",
-	"npo-exploitative":             "https://hashsharing.ncmec.org/exploitative",
-	"generative-ai":                "https://hashsharing.ncmec.org/generative-ai-csam",
-	"generative-ai-exploitative":   "https://hashsharing.ncmec.org/generative-ai-exploitative",
-	"test-industry":                "https://exttest.cybertip.org/hashsharing",
-	"test-industry-exploitative":   "https://exttest.cybertip.org/exploitative-hashsharing",
-	"test-law-enforcement":         "https://betalesp.ncmec.org/csam-hashsharing",
-	"test-npo":                     "https://hashsharing-test.ncmec.org/npo",
-	"test-npo-exploitative":        "https://hashsharing-test.ncmec.org/exploitative",
-	"test-generative-ai":           "https://hashsharing-test.ncmec.org/generative-ai-csam",
-	"test-generative-exploitative": "https://hashsharing-test.ncmec.org/generative-ai-exploitative",
+	"npo":                             "https://hashsharing.ncmec.org/npo",
+	"npo-exploitative":                "https://hashsharing.ncmec.org/exploitative",
+	"generative-ai":                   "https://hashsharing.ncmec.org/generative-ai-csam",
+	"generative-ai-exploitative":      "https://hashsharing.ncmec.org/generative-ai-exploitative",
+	"test-industry":                   "https://exttest.cybertip.org/hashsharing",
+	"test-industry-exploitative":      "https://exttest.cybertip.org/exploitative-hashsharing",
+	"test-law-enforcement":            "https://betalesp.ncmec.org/csam-hashsharing",
+	"test-npo":                        "https://hashsharing-test.ncmec.org/npo",
+	"test-npo-exploitative":           "https://hashsharing-test.ncmec.org/exploitative",
+	"test-generative-ai":              "https://hashsharing-test.ncmec.org/generative-ai-csam",
+	"test-generative-ai-exploitative": "https://hashsharing-test.ncmec.org/generative-ai-exploitative",
 }
 
 // Client calls one of the service's databases.
