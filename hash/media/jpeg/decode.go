@@ -120,16 +120,17 @@ func (d *Decoder) decodeScan(ctx context.Context) (truncated bool, err error) {
 		if y%8 == 0 && ctx.Err() != nil {
 			return truncated, ctx.Err()
 		}
-		for x := range d.mcusX {
+		d.beginMCURow(y)
+		for range d.mcusX {
 			if d.restart > 0 {
 				d.restartIfDue(&r)
 			}
 			if r.exhausted {
-				d.grayMCU(x, y)
+				d.grayMCU()
 				continue
 			}
 			for i, c := range d.scan.comps[:d.scan.n] {
-				d.baselineBlocks(c, dc[i], ac[i], x, y)
+				d.baselineBlocks(c, dc[i], ac[i])
 			}
 			if d.bits.exhausted() {
 				r.exhausted, truncated = true, true
@@ -142,13 +143,12 @@ func (d *Decoder) decodeScan(ctx context.Context) (truncated bool, err error) {
 }
 
 // baselineBlocks decodes the blocks of one component in one MCU.
-func (d *Decoder) baselineBlocks(c *component, dc, ac *huffman, mcuX, mcuY int) {
-	b := &d.bits
+func (d *Decoder) baselineBlocks(c *component, dc, ac *huffman) {
 	for v := range c.v {
-		at := c.plane.block(mcuX*c.h, mcuY*c.v+v)
+		at := c.at + 8*v*c.plane.stride
 		for range c.h {
-			side := d.waits.n
-			diff, any := b.block(dc, ac, &d.pair, &orders[side])
+			side := d.waits.n & 1
+			diff, any := d.bits.block(dc, ac, &d.pair, &orders[side])
 			c.pred += diff
 			if any {
 				d.pair[8*side] = int16(c.pred)
@@ -159,17 +159,19 @@ func (d *Decoder) baselineBlocks(c *component, dc, ac *huffman, mcuX, mcuY int) 
 			at += 8
 		}
 	}
+	c.at += 8 * c.h
 }
 
 // grayMCU fills an MCU of which there is no data.
-func (d *Decoder) grayMCU(mcuX, mcuY int) {
+func (d *Decoder) grayMCU() {
 	for i := range d.Components {
 		c := &d.comps[i]
 		for v := range c.v {
 			for u := range c.h {
-				fillBlock(c.plane.buf[c.plane.block(mcuX*c.h+u, mcuY*c.v+v):], c.plane.stride, 128)
+				fillBlock(c.plane.buf[c.at+8*v*c.plane.stride+8*u:], c.plane.stride, 128)
 			}
 		}
+		c.at += 8 * c.h
 	}
 }
 
@@ -192,9 +194,8 @@ type waiting struct {
 // wait queues the block whose coefficients have just been put into d.pair.
 func (d *Decoder) wait(c *component, at int) {
 	w := &d.waits
-	w.comps[w.n], w.at[w.n] = c, at
-	w.n++
-	if w.n == 2 {
+	w.comps[w.n&1], w.at[w.n&1] = c, at
+	if w.n++; w.n == 2 {
 		d.transform()
 	}
 }

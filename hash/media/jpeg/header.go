@@ -87,6 +87,7 @@ type component struct {
 	latched       bool      // quant is set, by the component's first scan
 	pred          int32     // DC prediction
 	plane         plane
+	at            int // where in plane.buf the current MCU begins
 	upsampling    upsampling
 	upsampled     []byte // a row of output
 	storeOffset   int    // the component's first block in Decoder.store

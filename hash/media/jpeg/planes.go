@@ -13,9 +13,6 @@ type plane struct {
 // write.
 const slack = 128
 
-// block returns where block x of block row y begins in buf.
-func (p *plane) block(x, y int) int { return 8*y%p.rows*p.stride + 8*x }
-
 // row returns row y.
 func (p *plane) row(y int) []byte {
 	i := y % p.rows * p.stride
@@ -79,7 +76,15 @@ func (d *Decoder) plan(grid *Grid, emit func([]byte)) {
 	if grid != nil {
 		o.width, o.height = len(grid.Columns), len(grid.Rows)
 		for _, x := range grid.Columns {
+			if x < 0 || x >= d.Width {
+				panic("jpeg: a grid's column lies outside the picture")
+			}
 			o.offsets = append(o.offsets, int32(3*x))
+		}
+		for _, y := range grid.Rows {
+			if y < 0 || y >= d.Height {
+				panic("jpeg: a grid's row lies outside the picture")
+			}
 		}
 	}
 	pixel := 3
@@ -119,6 +124,14 @@ func (d *Decoder) plan(grid *Grid, emit func([]byte)) {
 		c := &d.comps[i]
 		c.plane.buf = cut(c.plane.stride * c.plane.rows)
 		c.upsampled = cut(padded)
+	}
+}
+
+// beginMCURow puts every component's at to the first block of a row of MCUs.
+func (d *Decoder) beginMCURow(mcuY int) {
+	for i := range d.Components {
+		c := &d.comps[i]
+		c.at = mcuY & 1 * 8 * c.v * c.plane.stride
 	}
 }
 

@@ -36,6 +36,7 @@ func (d *Decoder) decodeScans(ctx context.Context) (truncated bool, err error) {
 		if y%8 == 0 && ctx.Err() != nil {
 			return truncated, ctx.Err()
 		}
+		d.beginMCURow(y)
 		for i := range d.Components {
 			c := &d.comps[i]
 			if smooth {
@@ -136,17 +137,19 @@ func (d *Decoder) marks(c *component, x, y int) *uint64 {
 
 // transformRow turns the blocks of a row of MCUs into samples.
 func (d *Decoder) transformRow(c *component, mcuY int) {
-	for y := mcuY * c.v; y < min((mcuY+1)*c.v, c.blocksY); y++ {
+	for v := range min(c.v, c.blocksY-mcuY*c.v) {
 		for x := range c.blocksX {
-			d.transformBlock(c, d.stored(c, x, y), x, y)
+			d.transformBlock(c, d.stored(c, x, mcuY*c.v+v), x, v)
 		}
 	}
 }
 
-func (d *Decoder) transformBlock(c *component, b *[64]int16, x, y int) {
-	side := d.waits.n
+// transformBlock turns block x of block row v, in the current row of MCUs,
+// into samples.
+func (d *Decoder) transformBlock(c *component, b *[64]int16, x, v int) {
+	side := d.waits.n & 1
 	for r := range 8 {
 		*(*[8]int16)(d.pair[16*r+8*side:]) = [8]int16(b[8*r:])
 	}
-	d.wait(c, c.plane.block(x, y))
+	d.wait(c, c.at+8*v*c.plane.stride+8*x)
 }

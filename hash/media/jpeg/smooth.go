@@ -129,7 +129,7 @@ func (d *Decoder) transformSmooth(c *component, mcuY, lastGood int) {
 			}
 			block := *d.stored(c, x, y)
 			c.smooth(&block, &dc, &known, alone)
-			d.transformBlock(c, &block, x, y)
+			d.transformBlock(c, &block, x, v)
 		}
 	}
 }
