@@ -42,7 +42,6 @@ type Request struct {
 type Engine struct {
 	store   *store.Store
 	policy  match.Policy
-	limits  media.Limits
 	workers sync.Pool // of *worker
 
 	refreshing sync.Mutex
@@ -60,7 +59,7 @@ type state struct {
 // [Engine.Refresh]. What p leaves open about a list is as the store has it. A
 // list that can't be read is no error: it leaves undecided what it applies to.
 func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits) (*Engine, error) {
-	e := &Engine{store: st, policy: p, limits: l}
+	e := &Engine{store: st, policy: p}
 	budget := media.NewBudget(media.DefaultLimits.Total)
 	e.workers.New = func() any { return &worker{hasher: media.Hasher{Limits: l, Budget: budget}} }
 	s, err := e.load(ctx, &state{})
@@ -107,7 +106,7 @@ func (e *Engine) load(ctx context.Context, old *state) (*state, error) {
 	stored := map[string]match.ListPolicy{}
 	for _, status := range statuses {
 		l := old.lists[status.Name]
-		if l == nil || l.status.ID != status.ID || l.status.Version != status.Version {
+		if l == nil || l.status.Version != status.Version {
 			fresh, err := load(ctx, e.store, status.Name)
 			switch {
 			case err == nil:

@@ -176,7 +176,7 @@ func TestMatchFile(t *testing.T) {
 	st := open(t)
 	img := picture(1, 400, 300)
 	file := asPNG(t, img)
-	large := picture(2, 1500, 1300)
+	large := picture(2, 640, 530)
 	for i := 0; i < len(large.Pix); i += 12 { // fine detail, of which the two functions see different pixels
 		large.Pix[i], large.Pix[i+1] = 0, 255
 	}
@@ -285,6 +285,21 @@ func TestUndecided(t *testing.T) {
 		if a.Decision == match.Undecided && !slices.Contains(a.Undecided, c.reason) {
 			t.Errorf("%s: undecided = %v, want %s in it", c.name, a.Undecided, c.reason)
 		}
+	}
+}
+
+// TestReadIsBounded checks that what is over the limit is digested in little
+// memory.
+func TestReadIsBounded(t *testing.T) {
+	file := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
+	w := worker{hasher: media.Hasher{Limits: media.Limits{Bytes: 100_000}}}
+	_, err := w.read(t.Context(), Request{Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(file)), nil }})
+	var m *media.Error
+	if !errors.As(err, &m) || m.Code != media.TooLarge || w.digest.Sums() != hash.Digests(file) {
+		t.Errorf("read = %v, want too_large and the digests of the whole file", err)
+	}
+	if cap(w.buf) > 300_000 {
+		t.Errorf("for a limit of 100,000 bytes, read keeps %d in memory", cap(w.buf))
 	}
 }
 

@@ -48,7 +48,11 @@ func load(ctx context.Context, st *store.Store, name string) (*list, error) {
 	}
 	defer snapshot.Close()
 	l := &list{status: snapshot.Status(), equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}
-	pdq := pdqBatch{list: l, index: index.NewFlat()}
+	multi, err := index.NewMulti()
+	if err != nil {
+		return nil, err
+	}
+	pdq := pdqBatch{list: l, index: multi}
 	if err := l.fill(snapshot.Entries(ctx), &pdq); err != nil {
 		pdq.index.Close()
 		return nil, err
@@ -123,8 +127,9 @@ type pdqBatch struct {
 	quality []hash.Quality
 }
 
-// batchSize bounds the hashes that wait for the index.
-const batchSize = 1 << 17
+// batchSize bounds the hashes that wait for the index, 40 bytes each. The fewer
+// the batches, the less it has to merge.
+const batchSize = 1 << 20
 
 func (b *pdqBatch) add(h hash.PDQ, q hash.Quality, entry uint32) error {
 	b.hashes = append(b.hashes, index.Entry{Hash: h, Ref: index.Ref(len(b.list.entries))})

@@ -304,7 +304,7 @@ func TestModelOfFiles(t *testing.T) {
 	var files [][]byte
 	var uploads [][]upload
 	lists := map[string][]store.Entry{"list0": nil, "list1": nil, "list2": nil}
-	for i, path := range paths[:min(6, len(paths))] {
+	for i, path := range paths[:min(4, len(paths))] {
 		file, err := fs.ReadFile(testdata.Photographs, path)
 		if err != nil {
 			t.Fatal(err)
@@ -313,7 +313,7 @@ func TestModelOfFiles(t *testing.T) {
 		files, uploads = append(files, file), append(uploads, all)
 		// Lists of hashes that are some bits off any view of the picture.
 		for name := range lists {
-			for j := range 3 {
+			for j := range 6 {
 				e := store.Entry{ID: fmt.Sprintf("%d-%d", i, j)}
 				h := all[w.IntN(len(all))].hash
 				if p, ok := h.PDQ(); ok {
@@ -333,7 +333,7 @@ func TestModelOfFiles(t *testing.T) {
 		create(t, st, store.List{Name: name}, entries...)
 	}
 	matched := 0
-	for range 8 {
+	for range 5 {
 		p := match.Policy{Surfaces: map[string]match.Surface{"feed": {}, "wall": {}}, Lists: map[string]match.ListPolicy{}}
 		for name := range lists {
 			p.Lists[name] = w.list()
