@@ -21,23 +21,31 @@ package hash
 // the root rounded to float32, the cosine and the product in float64.
 var dctRows = [16 * 64]float32{
 `)
-	scale := float64(float32(math.Sqrt(2.0 / 64)))
-	for i := range 16 {
-		for j := range 64 {
-			if j%8 == 0 {
-				b.WriteString("\t")
-			}
-			cos := math.Cos(math.Pi / 2 / 64 * float64(i+1) * float64(2*j+1))
-			fmt.Fprintf(&b, "%v,", float32(scale*cos))
-			if j%8 == 7 {
-				b.WriteString("\n")
-			} else {
-				b.WriteString(" ")
-			}
-		}
-	}
+	write(&b, 16, 64, d)
+	b.WriteString(`}
+
+// dctColumns is D transposed, 64 rows of 16.
+var dctColumns = [64 * 16]float32{
+`)
+	write(&b, 64, 16, func(i, j int) float32 { return d(j, i) })
 	b.WriteString("}\n")
 	if err := os.WriteFile("dct_table.go", b.Bytes(), 0o644); err != nil {
 		log.Fatal(err)
+	}
+}
+
+func d(i, j int) float32 {
+	scale := float64(float32(math.Sqrt(2.0 / 64)))
+	return float32(scale * math.Cos(math.Pi/2/64*float64(i+1)*float64(2*j+1)))
+}
+
+// write prints a matrix, eight numbers a line.
+func write(b *bytes.Buffer, rows, columns int, at func(i, j int) float32) {
+	for k := range rows * columns {
+		if k%8 == 0 {
+			b.WriteString("\t")
+		}
+		fmt.Fprintf(b, "%v,", at(k/columns, k%columns))
+		b.WriteByte(" \n"[k%8/7])
 	}
 }

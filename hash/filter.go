@@ -136,7 +136,7 @@ func (a *axis) reciprocal() float32 {
 func (f *filter) start(width, height int) {
 	f.across, f.down = newAxis(width), newAxis(height)
 	f.fill, f.rows, f.sampled = 0, 0, 0
-	f.done = false
+	f.done, f.result = false, Sum{}
 	f.plain = f.plain[:0]
 	f.width = (f.across.span() + 7) &^ 7
 	// An odd multiple of 64 bytes keeps the lines of a band in different

@@ -54,8 +54,7 @@ type Hasher struct {
 	rows          int // rows taken so far
 	sampled       int // rows of the grid taken so far
 	full, shrunk  filter
-	columns       []int32              // columns of the grid; empty if the picture is taken as it is
-	samples       [3*GridSide + 1]byte // the pixels of a row that lie on the grid
+	columns       []int32 // columns of the grid; empty if the picture is taken as it is
 }
 
 // Start begins a picture of the given size in pixels, both sides at least 1,
@@ -93,7 +92,11 @@ func (h *Hasher) WriteRGB(pix []byte) {
 			h.full.push(1)
 		}
 		if k := h.repeats(); k > 0 {
-			lumaShrunk(h.shrunk.line(), h.onGrid(row, 3))
+			if len(h.columns) > 0 {
+				lumaGrid(h.shrunk.line(), row, h.columns)
+			} else {
+				lumaShrunk(h.shrunk.line(), row)
+			}
 			h.shrunk.push(k)
 		}
 		h.rows++
@@ -110,7 +113,11 @@ func (h *Hasher) WriteGray(pix []byte) {
 			h.full.push(1)
 		}
 		if k := h.repeats(); k > 0 {
-			lumaGray(h.shrunk.line(), h.onGrid(row, 1))
+			if len(h.columns) > 0 {
+				lumaGrayGrid(h.shrunk.line(), row, h.columns)
+			} else {
+				lumaGray(h.shrunk.line(), row)
+			}
 			h.shrunk.push(k)
 		}
 		h.rows++
@@ -140,15 +147,6 @@ func (h *Hasher) repeats() int {
 		k++
 	}
 	return k
-}
-
-// onGrid returns the pixels of a row that Shrink512 takes.
-func (h *Hasher) onGrid(row []byte, pixel int) []byte {
-	if len(h.columns) == 0 {
-		return row
-	}
-	takeColumns(h.samples[:], row, h.columns, pixel)
-	return h.samples[:pixel*GridSide]
 }
 
 // Sum returns what function f says of the picture. It panics if f was not

@@ -131,37 +131,6 @@ func TestHasherPanics(t *testing.T) {
 	}
 }
 
-func TestLumaFull(t *testing.T) {
-	rgb := make([]byte, 3*256)
-	got := make([]float32, 256)
-	eachKernel(t, func(t *testing.T) {
-		for r := range 256 {
-			for g := range 256 {
-				for b := range 256 {
-					rgb[3*b], rgb[3*b+1], rgb[3*b+2] = byte(r), byte(g), byte(b)
-				}
-				lumaFull(got, rgb)
-				for b, luma := range got {
-					want := float32(float64(0.299*float64(r)) + float64(0.587*float64(g)) + float64(0.114*float64(b)))
-					if luma != want {
-						t.Fatalf("lumaFull(%d, %d, %d) = %v, want %v", r, g, b, luma, want)
-					}
-				}
-			}
-		}
-	})
-}
-
-func TestDCTTable(t *testing.T) {
-	for i := range 16 {
-		for j := range 64 {
-			if got, want := dctRows[64*i+j], oracleD(i, j); got != want {
-				t.Errorf("dctRows[%d][%d] = %v, want %v", i, j, got, want)
-			}
-		}
-	}
-}
-
 func BenchmarkHasher(b *testing.B) {
 	for _, size := range [][2]int{{512, 512}, {1024, 768}, {4000, 3000}} {
 		p := noise(rand.New(rand.NewPCG(7, 8)), size[0], size[1], 3)

@@ -1,7 +1,5 @@
 package hash
 
-import "encoding/binary"
-
 // The luma of a row of pixels, as float32 of 0 to 255: 0.299 R + 0.587 G +
 // 0.114 B, rounded in one of two ways.
 //
@@ -19,23 +17,3 @@ const (
 	fullHigh = 33.0 / 32768
 	fullLow  = 0.001 - fullHigh
 )
-
-// takeColumns copies the pixels of row in the given columns to dst, which has
-// a byte to spare.
-func takeColumns(dst, row []byte, columns []int32, pixel int) {
-	if pixel == 1 {
-		for i, x := range columns {
-			dst[i] = row[x]
-		}
-		return
-	}
-	for i, x := range columns {
-		p := row[3*x:]
-		if len(p) < 4 {
-			copy(dst[3*i:], p)
-			continue
-		}
-		// The fourth byte is overwritten by the next pixel.
-		binary.LittleEndian.PutUint32(dst[3*i:], binary.LittleEndian.Uint32(p))
-	}
-}

@@ -1,18 +1,10 @@
 package hash
 
-import (
-	"math"
-	"math/bits"
-)
+import "math"
 
 // sum returns the hashes of the picture.
 func (f *filter) sum() Sum {
-	if f.done {
-		return f.result
-	}
-	f.done = true
-	f.result = Sum{}
-	if f.blank() {
+	if f.done || f.blank() {
 		return f.result
 	}
 	f.flush()
@@ -23,45 +15,28 @@ func (f *filter) sum() Sum {
 		f.result.PDQ = f.result.Dihedral[Identity]
 		f.result.Quality = quality(&f.out)
 	} else {
-		plain := (*[4096]float32)(f.plain)
+		plain := (*[64 * 64]float32)(f.plain)
 		transform(&c, plain)
 		f.result.PDQ = dihedral(&c)[Identity]
 		f.result.Quality = quality(plain)
 	}
+	f.done = true
 	return f.result
-}
-
-// quality measures how much detail the 64 by 64 picture has: the differences
-// of neighbours, each in whole hundredths of the full range of 255, summed, a
-// 90th of that, at most 100.
-func quality(picture *[4096]float32) Quality {
-	sum := int32(0)
-	for i := range 64 * 63 {
-		sum += detail(picture[i], picture[i+64])
-	}
-	for i := range 4096 {
-		if i%64 != 63 {
-			sum += detail(picture[i], picture[i+1])
-		}
-	}
-	return Quality(min(sum/90, 100))
-}
-
-func detail(u, v float32) int32 {
-	d := int32((u - v) * 100 / 255)
-	return max(d, -d)
 }
 
 // dihedral returns the hashes of the eight orientations of the picture with
 // the given DCT coefficients. To turn or mirror a picture is to transpose its
-// coefficients or to negate those of every other row or column, or both. The
+// coefficients, or to negate those of every other row or column, or both. The
 // signs of four orientations are those of the other four transposed, and so
 // are the hashes, because the median is the same.
 func dihedral(coefficients *[256]float32) [8]PDQ {
+	var keys, signed [256]int32
+	for i, c := range coefficients {
+		keys[i] = orderKey(c)
+	}
 	var h [8]PDQ
-	var keys [256]uint32
 	for _, o := range [4]struct {
-		rows, columns int // 1: the even ones are negated
+		rows, columns int // 1 if the even ones are negated
 		plain, turned Orientation
 	}{
 		{0, 0, Identity, FlipPlus1},
@@ -69,41 +44,41 @@ func dihedral(coefficients *[256]float32) [8]PDQ {
 		{0, 1, FlipY, Rotate90},
 		{1, 1, Rotate180, FlipMinus1},
 	} {
-		for k, c := range coefficients {
-			if (k>>4&1^1)&o.rows^(k&1^1)&o.columns != 0 {
-				c = -c
-			}
-			keys[k] = orderKey(c)
+		for i, k := range keys {
+			negate := -int32((o.rows&^(i>>4) ^ o.columns&^i) & 1)
+			signed[i] = (k ^ negate) - negate
 		}
-		h[o.plain] = above(&keys, median(&keys))
-		h[o.turned] = transpose(h[o.plain])
+		h[o.plain] = bitsOver(&signed, median(signed))
+		h[o.turned] = h[o.plain].transposed()
 	}
 	return h
 }
 
-// orderKey maps numbers to integers in the same order, both zeros to one.
-func orderKey(f float32) uint32 {
-	b := math.Float32bits(f + 0) // -0 + 0 is +0
-	return b ^ (uint32(int32(b)>>31) | 1<<31)
+// orderKey maps numbers to integers in the same order, opposite numbers to
+// opposite integers.
+func orderKey(f float32) int32 {
+	b := int32(math.Float32bits(f))
+	sign := b >> 31
+	return (b&math.MaxInt32 ^ sign) - sign
 }
 
-// median returns the lower median of keys, the 128th smallest.
-func median(keys *[256]uint32) uint32 {
-	work := *keys
+// median returns the lower median of keys, the 128th smallest, by Hoare's
+// selection.
+func median(keys [256]int32) int32 {
 	const k = 127
-	lo, hi := 0, len(work)-1
-	for lo < hi { // Hoare's selection
-		pivot := work[(lo+hi)/2]
+	lo, hi := 0, len(keys)-1
+	for lo < hi {
+		pivot := keys[(lo+hi)/2]
 		i, j := lo, hi
 		for i <= j {
-			for work[i] < pivot {
+			for keys[i] < pivot {
 				i++
 			}
-			for work[j] > pivot {
+			for keys[j] > pivot {
 				j--
 			}
 			if i <= j {
-				work[i], work[j] = work[j], work[i]
+				keys[i], keys[j] = keys[j], keys[i]
 				i++
 				j--
 			}
@@ -114,34 +89,42 @@ func median(keys *[256]uint32) uint32 {
 		case k >= i:
 			lo = i
 		default:
-			return work[k]
+			return keys[k]
 		}
 	}
-	return work[k]
+	return keys[k]
 }
 
-// above returns a hash with a bit for each key over the limit.
-func above(keys *[256]uint32, limit uint32) PDQ {
+// bitsOver returns a hash with a bit for each key over the limit.
+func bitsOver(keys *[256]int32, limit int32) PDQ {
 	var h PDQ
 	for i := range h {
-		var word uint64
-		for k, key := range (*[64]uint32)(keys[64*i:]) {
-			word |= (uint64(limit) - uint64(key)) >> 63 << k
+		word := uint64(0)
+		for k, key := range (*[64]int32)(keys[64*i:]) {
+			word |= uint64(int64(limit)-int64(key)) >> 63 << k
 		}
 		h[i] = word
 	}
 	return h
 }
 
-// transpose returns h with the bits of rows and columns swapped.
-func transpose(h PDQ) PDQ {
-	var t PDQ
-	for i, word := range h {
-		for ; word != 0; word &= word - 1 {
-			k := 64*i + bits.TrailingZeros64(word)
-			k = k%16*16 + k/16
-			t[k/64] |= 1 << (k % 64)
-		}
+// transposed returns h with rows and columns of its 16 by 16 bits exchanged:
+// blocks of 8, then of 4, 2 and 1.
+func (h PDQ) transposed() PDQ {
+	exchange := func(i, j int, n uint, mask uint64) {
+		t := (h[i]>>n ^ h[j]) & mask
+		h[i] ^= t << n
+		h[j] ^= t
 	}
-	return t
+	exchange(0, 2, 8, 0x00ff00ff00ff00ff)
+	exchange(1, 3, 8, 0x00ff00ff00ff00ff)
+	exchange(0, 1, 4, 0x0f0f0f0f0f0f0f0f)
+	exchange(2, 3, 4, 0x0f0f0f0f0f0f0f0f)
+	for i, w := range h {
+		t := (w>>2 ^ w>>32) & 0x33333333
+		w ^= t<<2 ^ t<<32
+		t = (w>>1 ^ w>>16) & 0x0000555500005555
+		h[i] = w ^ t<<1 ^ t<<16
+	}
+	return h
 }
