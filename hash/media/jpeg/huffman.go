@@ -24,6 +24,11 @@ const (
 	longCode   entry = 0x80
 )
 
+func (e entry) resolved() bool { return e&(unresolved|longCode) == 0 }
+func (e entry) bits() uint     { return uint(e & 63) }
+func (e entry) run() int       { return int(e>>8) & 255 }
+func (e entry) value() int32   { return int32(e) >> 16 }
+
 // skipAll is the run of an end of block: it leads past the last coefficient
 // from anywhere, into the part of a coefficient order that nobody reads.
 const skipAll = 80
@@ -194,10 +199,10 @@ func (b *bitReader) symbol(t *huffman, e entry) uint8 {
 func (b *bitReader) dcDifference(t *huffman) int32 {
 	b.need()
 	e := t.lut[b.acc>>(64-lutBits)]
-	if e&(unresolved|longCode) == 0 {
-		b.acc <<= uint(e & 63)
-		b.n -= int(e & 63)
-		return int32(e) >> 16
+	if e.resolved() {
+		b.acc <<= e.bits()
+		b.n -= int(e.bits())
+		return e.value()
 	}
 	size := int(b.symbol(t, e))
 	return int32(extend(b.take(size), size))
@@ -251,43 +256,43 @@ func (b *bitReader) block(dct, act *huffman, c *coefs, o *order) (diff int32, ac
 		b.fill()
 		acc, n, pos, last = b.acc, b.n, b.pos, b.lastWord()
 	loaded:
-		if e = act.lut[acc>>(64-lutBits)]; e&(unresolved|longCode) != 0 {
+		if e = act.lut[acc>>(64-lutBits)]; !e.resolved() {
 			goto slow
 		}
-		acc <<= e & 63
-		n -= int(e & 63)
-		k += int(e>>8) & 255
-		c[o[uint8(k)]] = int16(e >> 16)
+		acc <<= e.bits()
+		n -= int(e.bits())
+		k += e.run()
+		c[o[uint8(k)]] = int16(e.value())
 		if k++; k > 63 {
 			break
 		}
-		if e = act.lut[acc>>(64-lutBits)]; e&(unresolved|longCode) != 0 {
+		if e = act.lut[acc>>(64-lutBits)]; !e.resolved() {
 			goto slow
 		}
-		acc <<= e & 63
-		n -= int(e & 63)
-		k += int(e>>8) & 255
-		c[o[uint8(k)]] = int16(e >> 16)
+		acc <<= e.bits()
+		n -= int(e.bits())
+		k += e.run()
+		c[o[uint8(k)]] = int16(e.value())
 		if k++; k > 63 {
 			break
 		}
-		if e = act.lut[acc>>(64-lutBits)]; e&(unresolved|longCode) != 0 {
+		if e = act.lut[acc>>(64-lutBits)]; !e.resolved() {
 			goto slow
 		}
-		acc <<= e & 63
-		n -= int(e & 63)
-		k += int(e>>8) & 255
-		c[o[uint8(k)]] = int16(e >> 16)
+		acc <<= e.bits()
+		n -= int(e.bits())
+		k += e.run()
+		c[o[uint8(k)]] = int16(e.value())
 		if k++; k > 63 {
 			break
 		}
-		if e = act.lut[acc>>(64-lutBits)]; e&(unresolved|longCode) != 0 {
+		if e = act.lut[acc>>(64-lutBits)]; !e.resolved() {
 			goto slow
 		}
-		acc <<= e & 63
-		n -= int(e & 63)
-		k += int(e>>8) & 255
-		c[o[uint8(k)]] = int16(e >> 16)
+		acc <<= e.bits()
+		n -= int(e.bits())
+		k += e.run()
+		c[o[uint8(k)]] = int16(e.value())
 		if k++; k > 63 {
 			break
 		}

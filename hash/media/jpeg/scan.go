@@ -189,11 +189,11 @@ func (b *bitReader) band(t *huffman, block *[64]int16, nonzero *uint64, ss, se, 
 		b.need()
 		e := t.lut[b.acc>>(64-lutBits)]
 		var v int
-		if e&(unresolved|longCode) == 0 {
-			b.acc <<= e & 63
-			b.n -= int(e & 63)
-			k += int(e>>8) & 255
-			v = int(int32(e) >> 16)
+		if e.resolved() {
+			b.acc <<= e.bits()
+			b.n -= int(e.bits())
+			k += e.run()
+			v = int(e.value())
 		} else {
 			s := b.symbol(t, e)
 			run, size := int(s>>4), int(s&15)
