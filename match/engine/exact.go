@@ -3,22 +3,23 @@ package engine
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
 	"slices"
 	"sort"
 )
 
-// exact finds equal keys, all of one length of at least 2 bytes. It holds the
-// keys sorted in one slice, without a pointer for the collector to walk, and
-// finds one in a directory over their first 16 bits and a binary search in what
-// that leaves. Unlike a hash table it has no bad keys: a list of keys that
-// someone made up to collide costs a few steps more.
+// exact finds equal keys, all of one length of 4 to 32 bytes. It holds the keys
+// sorted in one slice, without a pointer for the collector to walk, and finds
+// one in a directory over their first bits and a binary search in what that
+// leaves. Digests are spread evenly, so that is about 16 keys; and if someone
+// made up a list of keys that begin alike, it is a few steps more.
 type exact struct {
 	width  int      // of a key, in bytes
 	keys   []byte   // sorted
 	refs   []uint32 // what the keys stand for
-	shift  int      // from 16 bits to a place in the directory
+	shift  int      // from the first 32 bits to a place in the directory
 	starts []uint32 // by the first bits of a key, where its like begin; one more at the end
 }
 
@@ -31,9 +32,8 @@ func (x *exact) add(key string, ref uint32) {
 // build sorts what was added.
 func (x *exact) build() {
 	n := len(x.refs)
-	// About 16 keys a place.
-	x.shift = 16 - min(16, max(0, bits.Len(uint(n))-4))
-	x.starts = make([]uint32, 1<<(16-x.shift)+1)
+	x.shift = 32 - max(0, bits.Len32(uint32(n))-4)
+	x.starts = make([]uint32, 1<<(32-x.shift)+1)
 	for i := range n {
 		x.starts[x.place(x.key(i))+1]++
 	}
@@ -56,7 +56,7 @@ func (x *exact) build() {
 
 func (x *exact) key(i int) []byte { return x.keys[i*x.width : (i+1)*x.width] }
 
-func (x *exact) place(key []byte) int { return int(binary.BigEndian.Uint16(key)) >> x.shift }
+func (x *exact) place(key []byte) int { return int(binary.BigEndian.Uint32(key) >> x.shift) }
 
 // find returns the refs of all keys that equal key, ascending.
 func (x *exact) find(key string) []uint32 {
@@ -87,8 +87,9 @@ func (r run) Less(i, j int) bool {
 func (r run) Swap(i, j int) {
 	i, j = r.from+i, r.from+j
 	a, b := r.x.key(i), r.x.key(j)
-	for k := range a {
-		a[k], b[k] = b[k], a[k]
-	}
+	var held [sha256.Size]byte // no key is longer
+	copy(held[:], a)
+	copy(a, b)
+	copy(b, held[:])
 	r.x.refs[i], r.x.refs[j] = r.x.refs[j], r.x.refs[i]
 }

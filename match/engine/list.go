@@ -66,9 +66,11 @@ func load(ctx context.Context, st *store.Store, name string) (*list, error) {
 	for k := range l.small {
 		l.perceptual = append(l.perceptual, k)
 	}
+	var wg sync.WaitGroup
 	for _, x := range l.equal {
-		x.build()
+		wg.Go(x.build)
 	}
+	wg.Wait()
 	return l, nil
 }
 
