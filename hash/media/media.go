@@ -2,7 +2,8 @@
 // content, checks the declared size against limits before it allocates, and
 // decodes JPEG, PNG, GIF, WebP, BMP and TIFF into rows for a [hash.Hasher].
 //
-// A [Hasher] hashes one file at a time. [Each] hashes many on all cores, in
+// Animations (GIF, PNG, WebP) are painted as viewers do it, and some of their
+// frames hashed. A [Hasher] hashes one file at a time. [Each] hashes many on all cores, in
 // order, and a [Budget] bounds the pixels that the hashers of a process decode
 // at a time.
 //
@@ -122,9 +123,8 @@ type Frame struct {
 type Picture struct {
 	Info
 	// Frames holds the frame of a still, or up to Limits.Frames frames of an
-	// animated GIF, evenly sampled from the first to the last, without those
-	// that hash as an earlier one. Of animated PNG and WebP files it holds the
-	// first frame alone, so Info.Frames tells what was not looked at.
+	// animation, evenly sampled from the first to the last, without those that
+	// hash as an earlier one.
 	Frames []Frame
 }
 
@@ -136,11 +136,15 @@ type Hasher struct {
 	Budget *Budget // shared with other hashers, bounds what they decode at a time; nil is no bound
 
 	pdq    hash.Hasher
+	frames []Frame
+	canvas canvas
 	jpeg   jpeg.Decoder
 	grid   jpeg.Grid
-	band   []byte
-	frames []Frame
-	gif    gifCanvas
+	png    pngDecoder
+	lzw    gifLZW
+
+	// A row as pixels, and as palette indices or alphas.
+	line, samples []byte
 
 	// The methods of pdq, bound once: to bind them for each picture allocates.
 	writeRGB, writeGray func([]byte)
@@ -162,10 +166,16 @@ func (h *Hasher) Hash(ctx context.Context, file []byte, f hash.Function) (Pictur
 
 	h.frames = h.frames[:0]
 	err = guard(info.Format, func() error {
-		switch info.Format {
-		case "gif":
-			return h.hashGIF(ctx, file, &info, f)
-		case "jpeg":
+		frames, background, err := h.animation(file, &info)
+		switch {
+		case err != nil:
+			return err
+		case frames != nil:
+			animated := info // which escapes to the heap
+			err = h.hashFrames(ctx, frames, &animated, background, f)
+			info = animated
+			return err
+		case info.Format == "jpeg":
 			err = h.hashJPEG(ctx, file, &info, f)
 		default:
 			h.pdq.Start(info.Width, info.Height, f)
@@ -180,6 +190,23 @@ func (h *Hasher) Hash(ctx context.Context, file []byte, f hash.Function) (Pictur
 		return Picture{Info: info}, err
 	}
 	return Picture{Info: info, Frames: h.frames}, nil
+}
+
+// decode writes the rows of a still to dst.
+func (h *Hasher) decode(ctx context.Context, file []byte, info *Info, dst rows) error {
+	switch info.Format {
+	case "jpeg":
+		return h.decodeJPEG(ctx, file, info, nil, dst.WriteRGB, dst.WriteGray)
+	case "png":
+		return h.decodePNG(ctx, file, info, dst)
+	case "webp":
+		return h.decodeWebP(ctx, file, info, dst)
+	case "bmp":
+		return h.decodeBMP(ctx, file, info, dst)
+	case "tiff":
+		return h.decodeTIFF(ctx, file, info, dst)
+	}
+	panic("media: no decoder for " + info.Format)
 }
 
 // addFrame keeps the hashes of the frame that was written to h.pdq, unless an
@@ -216,11 +243,12 @@ func (h *Hasher) Decode(ctx context.Context, file []byte) (image.Image, Info, er
 
 	p := pixels{width: info.Width, height: info.Height}
 	err = guard(info.Format, func() error {
-		switch info.Format {
-		case "gif":
-			return h.firstGIF(ctx, file, &info, &p)
-		case "jpeg":
-			return h.decodeJPEG(ctx, file, &info, nil, p.WriteRGB, p.WriteGray)
+		frames, background, err := h.animation(file, &info)
+		switch {
+		case err != nil:
+			return err
+		case frames != nil:
+			return h.paintFrames(ctx, frames, &info, background, 1, func(int) { p.WriteRGB(h.canvas.rgb) })
 		}
 		return h.decode(ctx, file, &info, &p)
 	})

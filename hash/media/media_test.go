@@ -186,7 +186,7 @@ func TestPaletteIndexPastEnd(t *testing.T) {
 
 	// What a decoder can't give, rows must survive as well.
 	m.Palette = m.Palette[:2]
-	row, _ := rowsOf(m, false)
+	row, _ := rowsOf(m)
 	got := make([]byte, 3*32)
 	row(got, 0)
 	if !bytes.Equal(got, want[:3*32]) {
@@ -276,6 +276,8 @@ func TestErrors(t *testing.T) {
 		{"jpeg of three bytes", []byte("\xff\xd8\xff"), Undecodable, "ends before the picture"},
 		{"long text", []byte(strings.Repeat("x", 65<<20)), TooLarge, "Limits.Bytes"},
 	}
+	tif := encode(t, "tiff", colours(40, 40, false))
+	tests = append(tests, file{"tiff cut in the middle", tif[:len(tif)/2], Undecodable, "tiff"})
 	jpg := encode(t, "jpeg", colours(40, 40, false))
 	tests = append(tests, file{"jpeg cut before its scan", jpg[:bytes.Index(jpg, []byte("\xff\xda"))], Undecodable, "ends before the picture"})
 	for _, format := range []string{"png", "gif", "bmp", "tiff"} {
@@ -285,9 +287,6 @@ func TestErrors(t *testing.T) {
 				continue // two letters make no picture
 			}
 			tests = append(tests, file{format + " cut short", whole[:n], Undecodable, format})
-		}
-		if format != "gif" { // which keeps the rows that came
-			tests = append(tests, file{format + " cut in the middle", whole[:len(whole)/2], Undecodable, format})
 		}
 	}
 	for format, f := range declared(60000, 60000) {
@@ -313,6 +312,40 @@ func TestErrors(t *testing.T) {
 		}
 		if errors.Is(err, errPanic) {
 			t.Errorf("Hash(%s): %v", test.name, err)
+		}
+	}
+}
+
+// What is there of a file that ends early is hashed, and the rest is black.
+func TestTruncated(t *testing.T) {
+	m := colours(60, 50, false)
+	for _, format := range []string{"png", "bmp"} {
+		whole := encode(t, format, m)
+		for cut := 2; cut < 5; cut++ { // PNG begins with the tables of its codes
+			file := whole[:len(whole)*cut/5]
+			var h Hasher
+			img, info, err := h.Decode(t.Context(), file)
+			if err != nil || !info.Truncated {
+				t.Fatalf("%s cut at %d/5: %+v, %v; want it truncated", format, cut, info, err)
+			}
+			rgb := img.(*image.NRGBA)
+			equal := 0
+			for y := range 50 {
+				row := rgb.Pix[y*rgb.Stride:][:4*60]
+				switch {
+				case bytes.Equal(row, m.Pix[y*m.Stride:][:4*60]):
+					equal++
+				case !bytes.Equal(row, bytes.Repeat([]byte{0, 0, 0, 255}, 60)):
+					t.Fatalf("%s cut at %d/5: row %d is neither that of the picture nor black", format, cut, y)
+				}
+			}
+			if equal < 5*cut || equal == 50 {
+				t.Errorf("%s cut at %d/5: %d of 50 rows are there", format, cut, equal)
+			}
+			p := mustHash(t, file)
+			if !p.Truncated || p.Frames[0] != sumsRGB(60, 50, packed(rgb)) {
+				t.Errorf("%s cut at %d/5: truncated %t, or not the hash of these pixels", format, cut, p.Truncated)
+			}
 		}
 	}
 }
@@ -392,7 +425,7 @@ func TestHashOnlyWhatIsAsked(t *testing.T) {
 }
 
 func TestSteadyStateAllocations(t *testing.T) {
-	for format, most := range map[string]float64{"jpeg": 0, "gif": 1} {
+	for format, most := range map[string]float64{"jpeg": 0, "png": 4, "bmp": 4, "gif": 20} {
 		file := encode(t, format, colours(700, 500, false))
 		for _, f := range []hash.Function{hash.Full, hash.Shrink512, hash.Full | hash.Shrink512} {
 			var h Hasher

@@ -1,9 +1,6 @@
 package media
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "bytes"
 
 // Stat reads what a file's header declares, without decoding it, and checks it
 // against the limits. The format is known by content, never by name. Errors
@@ -25,7 +22,7 @@ func (h *Hasher) Stat(file []byte) (Info, error) {
 	case "webp":
 		err = statWebP(file, &info, l)
 	case "bmp":
-		err = statBMP(file, &info, l)
+		_, err = parseBMP(file, &info, l)
 	case "tiff":
 		err = statTIFF(file, &info, l)
 	default:
@@ -56,57 +53,6 @@ func sniff(file []byte) string {
 		return "bmp" // two letters alone would make pictures of texts; byte 14 starts the length of the next header, which is small
 	}
 	return ""
-}
-
-// statPNG walks the chunks: IHDR is the first by rule, acTL counts the frames
-// of an animation, eXIf may stand before or after the pixels.
-func statPNG(file []byte, info *Info, l Limits) error {
-	if len(file) < 33 || string(file[12:16]) != "IHDR" {
-		return defect("png: the header is missing or cut short")
-	}
-	width, height := binary.BigEndian.Uint32(file[16:]), binary.BigEndian.Uint32(file[20:])
-	if err := info.declare(int64(width), int64(height), l); err != nil {
-		return err
-	}
-	for rest := file[8:]; len(rest) >= 8; {
-		length, name := uint64(binary.BigEndian.Uint32(rest)), string(rest[4:8])
-		rest = rest[8:]
-		if length+4 > uint64(len(rest)) {
-			break
-		}
-		switch {
-		case name == "acTL" && length == 8:
-			info.Frames = max(1, int(binary.BigEndian.Uint32(rest)&0x7fffffff))
-		case name == "eXIf":
-			info.Orientation = orientation(rest[:length])
-		}
-		rest = rest[length+4:] // the checksum is 4 bytes
-	}
-	return nil
-}
-
-// statBMP reads the size from the two headers in use: 12 bytes with 16-bit
-// sides, or 40 bytes and more with 32-bit sides, where a negative height says
-// that the top row comes first.
-func statBMP(file []byte, info *Info, l Limits) error {
-	switch n := file[14]; {
-	case n == 12 && len(file) >= 26:
-		return info.declare(int64(binary.LittleEndian.Uint16(file[18:])), int64(binary.LittleEndian.Uint16(file[20:])), l)
-	case n >= 40 && len(file) >= 54:
-		height := int64(int32(binary.LittleEndian.Uint32(file[22:])))
-		return info.declare(int64(int32(binary.LittleEndian.Uint32(file[18:]))), max(height, -height), l)
-	}
-	return defect("bmp: the header is cut short or of an unknown kind")
-}
-
-// statTIFF reads the first picture of the file.
-func statTIFF(file []byte, info *Info, l Limits) error {
-	d, ok := parseIFD(file)
-	if !ok {
-		return defect("tiff: the directory is missing or cut short")
-	}
-	info.Orientation = d.orientation()
-	return info.declare(int64(d.value(tagWidth)), int64(d.value(tagHeight)), l)
 }
 
 // declare sets the size and checks it.

@@ -6,151 +6,171 @@ import (
 	"encoding/binary"
 	"image"
 	"io"
+	"iter"
 
 	"golang.org/x/image/webp"
 )
 
 // webpFile is what the chunks of a WebP file declare.
 type webpFile struct {
-	canvas      image.Point
-	frames      int // of an animation; 0 for a still
-	orientation int
-	first       webpFrame // the still, or the animation's first frame
+	width, height int    // of the canvas
+	animated      bool   // by the extended header
+	still         []byte // the file from its first chunk with pixels on
+	animation     []byte // the file from its first frame on
+	orientation   int
 }
 
-// webpFrame is a picture on the canvas.
-type webpFrame struct {
-	at, size image.Point
-	chunks   []byte // of an animation's frame: ALPH, VP8 and VP8L
+// webpChunk splits the first chunk off a list of chunks. The body may be cut
+// short; name is nil if there is none.
+func webpChunk(list []byte) (name, body, rest []byte) {
+	if len(list) < 8 {
+		return nil, nil, nil
+	}
+	n := uint64(binary.LittleEndian.Uint32(list[4:]))
+	name, list = list[:4], list[8:]
+	return name, list[:min(n, uint64(len(list)))], list[min(n+n&1, uint64(len(list))):]
 }
 
-// parseWebP walks the chunks. The extended header, the frame of an animation
-// and the bit stream each declare a size, and all are checked: the decoder
-// allocates by any of them.
+// parseWebP walks the chunks. The extended header and the bit stream each
+// declare a size, and both are checked: the decoder allocates by either.
 func parseWebP(file []byte, l Limits) (webpFile, error) {
 	w := webpFile{orientation: 1}
-	for list := file[12:]; ; {
-		name, body, rest, ok := webpChunk(list)
-		list = rest
-		switch name {
-		case "":
-			if w.first.size == (image.Point{}) {
-				return w, defect("webp: the file holds no pixels")
-			}
-			if w.canvas == (image.Point{}) {
-				w.canvas = w.first.size
-			}
-			return w, nil
+	for list := file[12:]; len(list) > 0; {
+		name, body, rest := webpChunk(list)
+		switch string(name) {
 		case "VP8X":
-			if len(body) < 10 || w.canvas != (image.Point{}) {
-				return w, defect("webp: the extended header is cut short or comes twice")
+			if len(body) < 10 || w.width > 0 {
+				return w, defect("webp: the extended header is cut short or comes too late")
 			}
-			w.canvas = image.Pt(uint24(body[4:])+1, uint24(body[7:])+1)
-			if err := l.checkSize(int64(w.canvas.X), int64(w.canvas.Y)); err != nil {
+			w.animated = body[0]&2 != 0
+			w.width, w.height = uint24(body[4:])+1, uint24(body[7:])+1
+			if err := l.checkSize(int64(w.width), int64(w.height)); err != nil {
 				return w, err
 			}
 		case "VP8 ", "VP8L":
-			if w.first.size != (image.Point{}) {
-				continue
+			if w.still != nil {
+				break
 			}
-			w.first.size = webpSize(name, body)
-			if w.first.size == (image.Point{}) {
-				return w, defect("webp: the header of the pixels is cut short or damaged")
+			w.still = list
+			width, height := webpSize(string(name), body)
+			if w.width == 0 {
+				w.width, w.height = width, height
 			}
-			if err := l.checkSize(int64(w.first.size.X), int64(w.first.size.Y)); err != nil {
+			if err := l.checkSize(int64(width), int64(height)); err != nil {
 				return w, err
 			}
 		case "ANMF":
-			if !ok && w.frames > 0 {
-				continue
-			}
-			w.frames++
-			if w.first.size == (image.Point{}) {
-				if w.first, ok = parseANMF(body); !ok {
-					return w, defect("webp: the first frame is cut short or damaged")
-				}
-				if err := l.checkSize(int64(w.first.size.X), int64(w.first.size.Y)); err != nil {
-					return w, err
-				}
+			if w.animation == nil {
+				w.animation = list
 			}
 		case "EXIF":
 			w.orientation = orientation(body)
 		}
+		list = rest
 	}
+	w.animated = w.animated && w.animation != nil
+	if !w.animated && w.still == nil {
+		return w, defect("webp: the file ends before its pixels")
+	}
+	return w, nil
 }
 
-// parseANMF reads a frame of an animation: where it stands, its size, and that
-// its bit stream declares the same size.
-func parseANMF(body []byte) (f webpFrame, ok bool) {
-	if len(body) < 16 {
-		return f, false
-	}
-	f.at = image.Pt(2*uint24(body), 2*uint24(body[3:]))
-	f.size = image.Pt(uint24(body[6:])+1, uint24(body[9:])+1)
-	f.chunks = body[16:]
-	for list := f.chunks; len(list) > 0; {
-		var name string
-		name, body, list, _ = webpChunk(list)
-		if name == "VP8 " || name == "VP8L" {
-			return f, webpSize(name, body) == f.size
-		}
-	}
-	return f, false
-}
-
-// webpChunk splits the first chunk off a list of chunks; its name is "" if
-// there is none, and ok is false if it is not whole.
-func webpChunk(list []byte) (name string, body, rest []byte, ok bool) {
-	if len(list) < 8 {
-		return "", nil, nil, false
-	}
-	n := uint64(binary.LittleEndian.Uint32(list[4:]))
-	name, list = string(list[:4]), list[8:]
-	if n > uint64(len(list)) {
-		return name, list, nil, false
-	}
-	return name, list[:n], list[min(n+n&1, uint64(len(list))):], true
-}
-
-// webpSize reads the size that a bit stream declares, zero if it is damaged.
-func webpSize(name string, b []byte) image.Point {
+// webpSize reads the size that a bit stream declares, 0 by 0 if it is damaged.
+func webpSize(name string, b []byte) (width, height int) {
 	switch {
-	case name == "VP8 " && len(b) >= 10 && string(b[3:6]) == "\x9d\x01\x2a":
-		return image.Pt(int(binary.LittleEndian.Uint16(b[6:]))&0x3fff, int(binary.LittleEndian.Uint16(b[8:]))&0x3fff)
-	case name == "VP8L" && len(b) >= 5 && b[0] == 0x2f:
+	case name == "VP8 " && len(b) >= 10:
+		return int(binary.LittleEndian.Uint16(b[6:])) & 0x3fff, int(binary.LittleEndian.Uint16(b[8:])) & 0x3fff
+	case name == "VP8L" && len(b) >= 5:
 		v := binary.LittleEndian.Uint32(b[1:])
-		return image.Pt(int(v&0x3fff)+1, int(v>>14&0x3fff)+1)
+		return int(v&0x3fff) + 1, int(v>>14&0x3fff) + 1
 	}
-	return image.Point{}
+	return 0, 0
 }
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 func statWebP(file []byte, info *Info, l Limits) error {
 	w, err := parseWebP(file, l)
-	info.Width, info.Height = w.canvas.X, w.canvas.Y
-	info.Orientation = w.orientation
-	info.Frames = max(1, w.frames)
-	return err
-}
-
-// decodeWebP writes the rows of a still, or of an animation's canvas with its
-// first frame on it.
-func (h *Hasher) decodeWebP(ctx context.Context, file []byte, info *Info, dst rows) error {
-	w, err := parseWebP(file, h.Limits.orDefault())
-	if err != nil {
+	info.Width, info.Height, info.Orientation = w.width, w.height, w.orientation
+	if err != nil || !w.animated {
 		return err
 	}
-	var r io.Reader = &reader{ctx: ctx, file: file}
-	if w.frames > 0 {
-		// golang.org/x/image decodes stills, so the frame gets a file of its own.
-		r = io.MultiReader(bytes.NewReader(w.first.header()), &reader{ctx: ctx, file: w.first.chunks})
+	info.Frames = 0
+	for range w.frames {
+		info.Frames++
 	}
-	img, err := webp.Decode(r)
-	if err != nil {
-		return decodeError(ctx, "webp", err)
+	if info.Frames == 0 {
+		return defect("webp: the file ends before its first frame does")
 	}
-	return h.writeImage(ctx, img, false, w.first.at, info, dst)
+	return nil
+}
+
+// webpFrame is a frame of an animation, and the chunks with its pixels.
+type webpFrame struct {
+	frame
+	chunks []byte
+}
+
+// frames gives the frames of an animation to yield.
+func (w *webpFile) frames(yield func(webpFrame) bool) {
+	for list := w.animation; len(list) > 0; {
+		name, body, rest := webpChunk(list)
+		list = rest
+		if string(name) != "ANMF" || len(body) < 16 {
+			continue
+		}
+		at := image.Pt(2*uint24(body), 2*uint24(body[3:]))
+		size := image.Pt(uint24(body[6:])+1, uint24(body[9:])+1)
+		f := webpFrame{frame{rect: image.Rectangle{Min: at, Max: at.Add(size)}, over: body[15]&2 == 0}, body[16:]}
+		if body[15]&1 != 0 {
+			f.disposal = toBackground
+		}
+		if f.rect.In(image.Rect(0, 0, w.width, w.height)) && !yield(f) {
+			return
+		}
+	}
+}
+
+// webpFrames is frames with what paints them. golang.org/x/image knows stills
+// alone, so that each frame is given to it as a file of its own.
+func (h *Hasher) webpFrames(w *webpFile) iter.Seq[frame] {
+	return func(yield func(frame) bool) {
+		for f := range w.frames {
+			f.paint = func(ctx context.Context, write func(y int, rgb, alpha []byte)) (bool, error) {
+				img, err := webp.Decode(io.MultiReader(bytes.NewReader(f.header()), &reader{ctx: ctx, file: f.chunks}))
+				if err != nil {
+					return false, decodeError(ctx, "webp", err)
+				}
+				row, _ := rowsOf(img)
+				if row == nil || img.Bounds().Size() != f.rect.Size() {
+					return false, defect("webp: a frame of another size than its header declares")
+				}
+				h.line, h.samples = grow(h.line, 3*f.rect.Dx()), grow(h.samples, f.rect.Dx())
+				for y := range f.rect.Dy() {
+					row(h.line, y)
+					write(y, h.line, webpAlpha(h.samples, img, y))
+				}
+				return true, nil
+			}
+			if !yield(f.frame) {
+				return
+			}
+		}
+	}
+}
+
+// webpAlpha returns the alphas of row y, nil if the picture is opaque.
+func webpAlpha(dst []byte, img image.Image, y int) []byte {
+	switch m := img.(type) {
+	case *image.NYCbCrA:
+		return m.A[y*m.AStride:][:len(dst)]
+	case *image.NRGBA:
+		for i := range dst {
+			dst[i] = m.Pix[y*m.Stride+4*i+3]
+		}
+		return dst
+	}
+	return nil
 }
 
 // header returns what makes a still of a frame's chunks when it stands before
@@ -158,13 +178,22 @@ func (h *Hasher) decodeWebP(ctx context.Context, file []byte, info *Info, dst ro
 func (f *webpFrame) header() []byte {
 	b := []byte("RIFF\x00\x00\x00\x00WEBPVP8X\x0a\x00\x00\x00\x00\x00\x00\x00")
 	binary.LittleEndian.PutUint32(b[4:], uint32(22+len(f.chunks)))
-	if name, _, _, _ := webpChunk(f.chunks); name == "ALPH" {
+	if name, _, _ := webpChunk(f.chunks); string(name) == "ALPH" {
 		b[20] = 1 << 4
 	}
-	for _, n := range [2]int{f.size.X - 1, f.size.Y - 1} {
+	for _, n := range [2]int{f.rect.Dx() - 1, f.rect.Dy() - 1} {
 		b = append(b, byte(n), byte(n>>8), byte(n>>16))
 	}
 	return b
+}
+
+// decodeWebP writes the rows of a still to dst.
+func (h *Hasher) decodeWebP(ctx context.Context, file []byte, info *Info, dst rows) error {
+	img, err := webp.Decode(&reader{ctx: ctx, file: file})
+	if err != nil {
+		return decodeError(ctx, "webp", err)
+	}
+	return h.writeImage(ctx, img, info, dst)
 }
 
 // videoRow writes row y of a VP8 picture as libwebp does: luma of 16 to 235,
