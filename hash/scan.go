@@ -34,6 +34,9 @@ type Bucket struct {
 	touched    uint16 // what plain Go loads in order to have it loaded
 }
 
+// Fetch starts to load what Find will read of the offsets.
+func (t *Table) Fetch(probes []Probe, key uint16) { fetch(probes, t, key) }
+
 // Find sets dst[i] to the bucket of key changed by probes[i], in which words
 // may differ by radius less the probe's distance, and starts to load their
 // columns. It returns the number of entries in the buckets.

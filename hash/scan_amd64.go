@@ -5,6 +5,9 @@ package hash
 import "unsafe"
 
 //go:noescape
+func fetchSSE2(probes *Probe, n int, offsets *uint32, key uint32)
+
+//go:noescape
 func findSSE2(dst *Bucket, probes *Probe, n int, offsets *uint32, column *uint16, key, radius uint32) int
 
 //go:noescape
@@ -15,6 +18,10 @@ func resolveSSE2(positions *uint32, n int, ids *uint32, rows *Half)
 
 //go:noescape
 func halvesWithinAVX2(dst *uint32, q *Half, rows *Half, n int, radius int) int
+
+func fetch(probes []Probe, t *Table, key uint16) {
+	fetchSSE2(unsafe.SliceData(probes), len(probes), unsafe.SliceData(t.Offsets), uint32(key))
+}
 
 func find(dst []Bucket, probes []Probe, t *Table, key uint16, radius int) int {
 	return findSSE2(unsafe.SliceData(dst), unsafe.SliceData(probes), len(probes),

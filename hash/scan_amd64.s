@@ -8,6 +8,26 @@
 
 #include "textflag.h"
 
+// func fetchSSE2(probes *Probe, n int, offsets *uint32, key uint32)
+TEXT ·fetchSSE2(SB), NOSPLIT, $0-28
+	MOVQ probes+0(FP), SI
+	MOVQ n+8(FP), CX
+	MOVQ offsets+16(FP), DI
+	MOVL key+24(FP), DX
+	TESTQ CX, CX
+	JZ   done
+
+probe:
+	MOVWLZX (SI), AX
+	XORL DX, AX
+	PREFETCHT0 4(DI)(AX*4)
+	ADDQ $4, SI
+	DECQ CX
+	JNZ  probe
+
+done:
+	RET
+
 // func findSSE2(dst *Bucket, probes *Probe, n int, offsets *uint32, column *uint16, key, radius uint32) int
 //
 // The first and the last line of a bucket are prefetched without a branch, for

@@ -5,6 +5,9 @@ package hash
 import "unsafe"
 
 //go:noescape
+func fetchARM64(probes *Probe, n int, offsets *uint32, key uint32)
+
+//go:noescape
 func findARM64(dst *Bucket, probes *Probe, n int, offsets *uint32, column *uint16, key, radius uint32) int
 
 //go:noescape
@@ -15,6 +18,10 @@ func resolveARM64(positions *uint32, n int, ids *uint32, rows *Half)
 
 //go:noescape
 func halvesWithinNEON(dst *uint32, q *Half, rows *Half, n int, radius int) int
+
+func fetch(probes []Probe, t *Table, key uint16) {
+	fetchARM64(unsafe.SliceData(probes), len(probes), unsafe.SliceData(t.Offsets), uint32(key))
+}
 
 func find(dst []Bucket, probes []Probe, t *Table, key uint16, radius int) int {
 	return findARM64(unsafe.SliceData(dst), unsafe.SliceData(probes), len(probes),

@@ -4,6 +4,25 @@
 
 #include "textflag.h"
 
+// func fetchARM64(probes *Probe, n int, offsets *uint32, key uint32)
+TEXT ·fetchARM64(SB), NOSPLIT, $0-28
+	MOVD probes+0(FP), R0
+	MOVD n+8(FP), R1
+	MOVD offsets+16(FP), R2
+	MOVWU key+24(FP), R3
+	CBZ  R1, done
+
+probe:
+	MOVHU.P 4(R0), R4
+	EORW R3, R4, R4
+	ADD  R4<<2, R2, R4
+	PRFM (R4), PLDL1KEEP
+	SUB  $1, R1
+	CBNZ R1, probe
+
+done:
+	RET
+
 // func findARM64(dst *Bucket, probes *Probe, n int, offsets *uint32, column *uint16, key, radius uint32) int
 //
 // As on amd64: the first and the last line of a bucket are prefetched without

@@ -2,6 +2,8 @@
 
 package hash
 
+func fetch([]Probe, *Table, uint16) {}
+
 func find(dst []Bucket, probes []Probe, t *Table, key uint16, radius int) int {
 	return findGeneric(dst, probes, t, key, radius)
 }

@@ -37,7 +37,7 @@ type searcher struct {
 	queries   [maxQueries]query
 	plan      plan // of a query that has one of its own
 	buckets   [2][]hash.Bucket
-	positions [3][maxEntries]uint32
+	positions [2][maxEntries]uint32
 }
 
 func newSearcher(slot uint32) *searcher {
@@ -126,6 +126,7 @@ type step struct {
 	query   *query // nil if there is nothing to do
 	plan    *plan
 	table   int
+	probes  []hash.Probe
 	buckets []hash.Bucket
 	entries int      // in the buckets
 	hits    []uint32 // positions in the table at first, and then rows
@@ -136,30 +137,30 @@ type step struct {
 //
 // The loop is a pipeline, because all that it reads is far away: while the
 // buckets of a step are scanned, those of the next are on their way, and so are
-// the ids and then the rows that earlier ones hit. All queries go through a
-// table before the next table, so that the pipeline does not run dry between
-// them, and queries that are alike find each other's buckets in cache.
+// the offsets of the one after, and the ids and then the rows that earlier ones
+// hit. All queries go through a table before the next table, so that the
+// pipeline does not run dry between them, and queries that are alike find each
+// other's buckets in cache.
 func (s *searcher) probe(dst []Match, p *part, queries []query, radius int) []Match {
-	var ring [3]step
+	var ring [4]step
 	at := stepper{queries: queries}
-	s.find(&ring[0], p, &at, s.buckets[0])
+	at.fetch(&ring[0], p)
+	at.fetch(&ring[1], p)
+	ring[0].find(p, s.buckets[0])
 	for i := 0; ; i++ {
-		now, last, oldest := &ring[i%3], &ring[(i+2)%3], &ring[(i+1)%3]
+		now, next, last, oldest := &ring[i%4], &ring[(i+1)%4], &ring[(i+3)%4], &ring[(i+2)%4]
 		dst = verify(dst, p, oldest, radius)
 		if now.query == nil && last.query == nil {
 			return dst
 		}
-		next := oldest
-		s.find(next, p, &at, s.buckets[(i+1)%2])
+		at.fetch(oldest, p)
+		next.find(p, s.buckets[(i+1)%2])
 		p.tables[last.table].Resolve(last.hits, p.rows.lo)
-		if now.query == nil {
-			continue
-		}
 		hits := s.positions[i%2][:]
-		if now.entries <= maxEntries {
-			now.hits = hits[:p.tables[now.table].Scan(hits, now.buckets, now.query.word(now.table^1))]
-		} else {
+		if now.entries > maxEntries {
 			dst = scanLong(dst, p, now, hits, radius)
+		} else if now.entries > 0 {
+			now.hits = hits[:p.tables[now.table].Scan(hits, now.buckets, now.query.word(now.table^1))]
 		}
 	}
 }
@@ -170,8 +171,8 @@ type stepper struct {
 	table, next int
 }
 
-// find makes st the next step.
-func (s *searcher) find(st *step, p *part, at *stepper, buckets []hash.Bucket) {
+// fetch makes st the next step.
+func (at *stepper) fetch(st *step, p *part) {
 	*st = step{}
 	for ; at.table < tables; at.table, at.next = at.table+1, 0 {
 		for at.next < len(at.queries) {
@@ -180,16 +181,26 @@ func (s *searcher) find(st *step, p *part, at *stepper, buckets []hash.Bucket) {
 			if q.plan == nil || q.plan.word[t] < 0 {
 				continue
 			}
-			probes := p.probes(q.plan.word[t])
-			entries := p.tables[t].Find(buckets, probes, q.key(t, p.keyBits), int(q.plan.chunk[t/2]))
-			if q.budget -= entries; q.budget < 0 {
-				q.plan = nil
-				continue
-			}
-			*st = step{query: q, plan: q.plan, table: t, buckets: buckets[:len(probes)], entries: entries}
+			st.query, st.plan, st.table = q, q.plan, t
+			st.probes = p.probes(q.plan.word[t])
+			p.tables[t].Fetch(st.probes, q.key(t, p.keyBits))
 			return
 		}
 	}
+}
+
+// find finds the step's buckets, unless its query cannot afford to read them.
+func (st *step) find(p *part, buckets []hash.Bucket) {
+	q := st.query
+	if q == nil || q.plan == nil {
+		return
+	}
+	entries := p.tables[st.table].Find(buckets, st.probes, q.key(st.table, p.keyBits), int(st.plan.chunk[st.table/2]))
+	if q.budget -= entries; q.budget < 0 {
+		q.plan = nil
+		return
+	}
+	st.buckets, st.entries = buckets[:len(st.probes)], entries
 }
 
 // scanLong is the rest of a step whose buckets hold more than maxEntries
