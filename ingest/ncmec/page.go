@@ -30,10 +30,6 @@ var kinds = map[string]hash.Kind{
 	"tmk_pdqf": hash.KindTMK, "tmk-pdqf": hash.KindTMK,
 }
 
-// A page of which more than half can't be used is one that this version does
-// not understand: it is refused, lest it empty the list.
-const minSuspicious = 20 // records
-
 // readPage reads a page of entries. own is the id of the member who asks.
 // Errors never hold a part of the page.
 func readPage(r io.Reader, own string) (*page, error) {
@@ -56,8 +52,8 @@ func readPage(r io.Reader, own string) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(p.bad) >= minSuspicious && 2*len(p.bad) > p.records {
-		return nil, fmt.Errorf("%d of the page's %d records can't be used", len(p.bad), p.records)
+	if err := ingest.MostlyBad(len(p.bad), p.records); err != nil {
+		return nil, err
 	}
 	return p, nil
 }

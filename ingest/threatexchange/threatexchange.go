@@ -1,0 +1,360 @@
+// Package threatexchange reads lists from Meta's ThreatExchange and sends
+// reactions back to it.
+package threatexchange
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/ingest"
+)
+
+// URL is the address of the service.
+const URL = "https://graph.facebook.com/v21.0"
+
+const (
+	pageSize = 500
+	// stale is how long a checkpoint lasts: the service forgets after 90 days
+	// what it removed.
+	stale = 85 * 24 * time.Hour
+	// mostBreaks is how often one run begins again after a link to a page failed.
+	mostBreaks = 3
+	mostPages  = 100_000 // of one run
+	fields     = "indicator,type,last_updated,should_delete,descriptors{id,reactions,owner{id},tags,status}"
+)
+
+// Client calls the service.
+type Client struct {
+	*ingest.Fetcher
+	app string // id of the application that asks
+}
+
+// NewClient returns a client whose token is APPID|SECRET. The service's
+// Authorize and Secrets are set here, and its URL if it is "".
+func NewClient(service ingest.Service, token string) (*Client, error) {
+	app, secret, ok := strings.Cut(token, "|")
+	if !ok || app == "" || secret == "" {
+		return nil, errors.New("threatexchange: a token is like APPID|SECRET")
+	}
+	if service.URL == "" {
+		service.URL = URL
+	}
+	service.Secrets = []string{token, secret}
+	service.Authorize = func(r *http.Request) {
+		q := r.URL.Query()
+		q.Set("access_token", token)
+		r.URL.RawQuery = q.Encode()
+	}
+	f, err := ingest.NewFetcher(service)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{f, app}, nil
+}
+
+// The reactions to a descriptor.
+const (
+	Helpful          = "HELPFUL"
+	DisagreeWithTags = "DISAGREE_WITH_TAGS"
+	SawThisToo       = "SAW_THIS_TOO"
+)
+
+// React adds a reaction to a descriptor, or removes it. The same twice is one.
+func (c *Client) React(ctx context.Context, descriptor, reaction string, remove bool) error {
+	name := "reactions"
+	if remove {
+		name = "reactions_to_remove"
+	}
+	_, err := c.Do(ctx, ingest.Call{
+		Method: http.MethodPost, URL: c.Address(url.PathEscape(descriptor), nil),
+		Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+		Body:   []byte(url.Values{name: {reaction}}.Encode()),
+	})
+	return err
+}
+
+// page is a reply to threat_updates.
+type page struct {
+	edits   []ingest.Edit
+	bad     []ingest.Bad
+	skipped map[string]int
+	records int
+	last    int64 // the highest last_updated
+	next    string
+}
+
+func readPage(r io.Reader, app string) (*page, error) {
+	p := &page{skipped: map[string]int{}}
+	list := false
+	err := ingest.DecodeObject(r, func(name string, d *json.Decoder) error {
+		switch name {
+		case "data":
+			list = true
+			return ingest.DecodeArray(d, func(text json.RawMessage) error {
+				p.record(text, app)
+				return nil
+			})
+		case "paging":
+			var paging struct {
+				Next string `json:"next"`
+			}
+			err := d.Decode(&paging)
+			p.next = paging.Next
+			return err
+		}
+		var rest json.RawMessage
+		return d.Decode(&rest)
+	})
+	if err == nil && !list {
+		err = errors.New("the page lacks data")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, ingest.MostlyBad(len(p.bad), p.records)
+}
+
+var kinds = map[string]hash.Kind{
+	"HASH_PDQ": hash.KindPDQ, "HASH_MD5": hash.KindMD5, "HASH_VIDEO_MD5": hash.KindMD5,
+	"HASH_SHA1": hash.KindSHA1, "HASH_SHA256": hash.KindSHA256, "HASH_TMK": hash.KindTMK,
+}
+
+// descriptor is what a member says of an indicator.
+type descriptor struct {
+	Owner struct {
+		ID string `json:"id"`
+	} `json:"owner"`
+	Status string `json:"status"`
+	Tags   struct {
+		Data []struct {
+			Text string `json:"text"`
+		} `json:"data"`
+	} `json:"tags"`
+	Reactions []struct {
+		Key   string `json:"key"`
+		Value string `json:"value"` // ids of applications
+	} `json:"reactions"`
+}
+
+// record reads an indicator.
+func (p *page) record(text json.RawMessage, app string) {
+	p.records++
+	var r struct {
+		ID          string `json:"id"`
+		Indicator   string `json:"indicator"`
+		Type        string `json:"type"`
+		Updated     int64  `json:"last_updated"`
+		Delete      bool   `json:"should_delete"`
+		Descriptors *struct {
+			Data []json.RawMessage `json:"data"`
+		} `json:"descriptors"`
+	}
+	if json.Unmarshal(text, &r) != nil || r.ID == "" {
+		p.bad = append(p.bad, ingest.Bad{Why: "the record is malformed"})
+		return
+	}
+	p.last = max(p.last, r.Updated)
+	e := ingest.Edit{Entry: store.Entry{ID: "te-" + r.ID}}
+	if r.Delete || r.Descriptors == nil {
+		p.edits = append(p.edits, e)
+		return
+	}
+	kind, ok := kinds[r.Type]
+	if !ok {
+		p.skipped[ingest.Label(r.Type)]++
+		return
+	}
+	h, err := hash.Parse(kind, r.Indicator)
+	if err != nil {
+		p.bad = append(p.bad, ingest.Bad{ID: e.ID, Why: err.Error()})
+		p.edits = append(p.edits, e) // it is not what it was, either
+		return
+	}
+	e.Hashes = []store.Hash{{Hash: h, Quality: hash.UnknownQuality}}
+	var tags []string
+	mine, all := ingest.NoOpinion, ingest.Seed
+	for _, text := range r.Descriptors.Data {
+		var d descriptor
+		if json.Unmarshal(text, &d) != nil || d.Owner.ID == "" {
+			continue // one whose owner this member may not see
+		}
+		for _, t := range d.Tags.Data {
+			tags = append(tags, t.Text)
+		}
+		opinion := d.opinion()
+		if d.Owner.ID == app || e.Member.ID == "" {
+			e.Member.ID = d.Owner.ID
+		}
+		if d.Owner.ID == app {
+			mine = mine.And(opinion)
+		}
+		all = all.And(opinion)
+		for _, reaction := range d.Reactions {
+			opinion, ok := reactions[reaction.Key]
+			if !ok {
+				continue
+			}
+			all = all.And(opinion)
+			for id := range strings.SplitSeq(reaction.Value, ",") {
+				if id == app {
+					mine = mine.And(opinion)
+				}
+			}
+		}
+	}
+	e.Label = ingest.Label(tags...)
+	e.Opinion = all
+	if mine != ingest.NoOpinion {
+		e.Opinion = mine
+	}
+	p.edits = append(p.edits, e)
+}
+
+var reactions = map[string]ingest.Opinion{Helpful: ingest.Positive, DisagreeWithTags: ingest.Negative, SawThisToo: ingest.Seed}
+
+func (d *descriptor) opinion() ingest.Opinion {
+	switch d.Status {
+	case "MALICIOUS":
+		return ingest.Positive
+	case "NON_MALICIOUS":
+		return ingest.Negative
+	}
+	return ingest.Seed
+}
+
+// checkpoint is where a run ended.
+type checkpoint struct {
+	Last int64  `json:"last"`           // all updates before this time were seen, in seconds since 1970
+	Next string `json:"next,omitempty"` // link to a page within a run, without the token
+	High int64  `json:"high,omitempty"` // the highest time of the run so far
+	// Begun is when the run began, and Known when the last one did that came to
+	// the end: what was removed since is still to be told. Both are by the
+	// service's clock. Before a run came to the end, Known is when the first began.
+	Begun time.Time `json:"begun"`
+	Known time.Time `json:"known"`
+}
+
+// Source is a privacy group as a source.
+type Source struct {
+	*Client
+	Group string // its id
+}
+
+// Identity names the group.
+func (s *Source) Identity() string { return "threatexchange " + s.path().String() }
+
+func (s *Source) path() *url.URL { return s.Address(url.PathEscape(s.Group)+"/threat_updates/", nil) }
+
+// Changes yields a change for each page. A checkpoint of more than 85 days ago
+// is not gone on from.
+func (s *Source) Changes(ctx context.Context, after ingest.Checkpoint) iter.Seq2[ingest.Change, error] {
+	return func(yield func(ingest.Change, error) bool) {
+		r := run{s: s, yield: yield}
+		if after != nil {
+			if err := json.Unmarshal(after, &r.at); err != nil {
+				yield(ingest.Change{}, errors.New("threatexchange: the checkpoint is malformed"))
+				return
+			}
+		}
+		if err := r.pages(ctx); err != nil {
+			yield(ingest.Change{}, err)
+		}
+	}
+}
+
+// run is a run over the pages.
+type run struct {
+	s       *Source
+	at      checkpoint
+	yield   func(ingest.Change, error) bool
+	restart bool
+}
+
+func (r *run) pages(ctx context.Context) error {
+	for breaks, pages := 0, 0; ; pages++ {
+		if pages == mostPages {
+			return fmt.Errorf("threatexchange: the group has over %d pages, or they lead back to each other", mostPages)
+		}
+		p, now, err := r.fetch(ctx)
+		if err != nil && r.at.Next != "" && ctx.Err() == nil && breaks < mostBreaks {
+			// The link has expired. What came before is applied, and comes once more.
+			breaks++
+			r.at.Next = ""
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if r.at.Known.IsZero() {
+			r.at.Known = now
+		}
+		if now.Sub(r.at.Known) > stale {
+			r.at, r.restart = checkpoint{}, true
+			continue
+		}
+		if r.at.Next == "" {
+			r.at.Begun = now
+		}
+		r.at.Next, r.at.High = p.next, max(r.at.High, p.last)
+		if p.next == "" {
+			r.at.Last, r.at.High, r.at.Known = max(r.at.Last, r.at.High), 0, r.at.Begun
+		}
+		next, err := json.Marshal(r.at)
+		if err != nil {
+			return err
+		}
+		if !r.yield(ingest.Change{Edits: p.edits, Next: next, Restart: r.restart, Bad: p.bad, Skipped: p.skipped}, nil) || p.next == "" {
+			return nil
+		}
+		r.restart = false
+	}
+}
+
+// fetch reads a page.
+func (r *run) fetch(ctx context.Context) (p *page, now time.Time, err error) {
+	address := r.s.path()
+	if r.at.Next != "" {
+		if address, err = r.s.Link(r.at.Next); err != nil {
+			return nil, now, fmt.Errorf("threatexchange: %w", err)
+		}
+	} else {
+		q := url.Values{"limit": {strconv.Itoa(pageSize)}, "fields": {fields}}
+		if r.at.Last > 0 {
+			// Whether the bound is within is not documented.
+			q.Set("start_time", strconv.FormatInt(r.at.Last-1, 10))
+		}
+		address.RawQuery = q.Encode()
+	}
+	now, err = r.s.Do(ctx, ingest.Call{URL: address, Type: "json", Decode: func(body io.Reader) (err error) {
+		if p, err = readPage(body, r.s.app); err != nil || p.next == "" {
+			return err
+		}
+		next, err := r.s.Link(p.next)
+		if err != nil {
+			return err
+		}
+		// The link holds the token, and checkpoints must not.
+		q := next.Query()
+		q.Del("access_token")
+		next.RawQuery = q.Encode()
+		if p.next = next.String(); p.next == address.String() {
+			err = errors.New("the link to the next page leads back to it")
+		}
+		return err
+	}})
+	if now.IsZero() {
+		now = time.Now()
+	}
+	return p, now.UTC().Truncate(time.Second), err
+}
