@@ -103,6 +103,9 @@ func (w *worker) picture(ctx context.Context, q *query, file []byte) error {
 	if err != nil {
 		return err
 	}
+	if p.Truncated {
+		q.gap(match.Undecodable, errors.New("the file ends early, and only what is there could be judged"))
+	}
 	var first *int // the number of the first frame of an animation
 	for i := range p.Frames {
 		f := &p.Frames[i]
@@ -115,9 +118,6 @@ func (w *worker) picture(ctx context.Context, q *query, file []byte) error {
 		}
 		q.sum(&f.Full, 0, number)
 		q.sum(&f.Shrunk, 1, number)
-	}
-	if n := p.Info.Frames; n > 1 && p.Format != "gif" {
-		q.gap(match.Unsupported, fmt.Errorf("of the %d frames of the %s file only the first was looked at", n, p.Format))
 	}
 	if err := q.search(ctx); err != nil {
 		return err
