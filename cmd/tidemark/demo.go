@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -102,7 +101,7 @@ func (s *session) demoReport(rep demo.Report, dir string) error {
 	for _, m := range rep.Explained.Matches {
 		b.WriteString(wrap(m.Words, "  "))
 	}
-	fmt.Fprintf(&b, "\n%d uploads in %.1f s, half of them judged within %s of their bytes.\n", rep.Uploads, rep.Total.Seconds(), rep.Median.Round(100*time.Microsecond))
+	fmt.Fprintf(&b, "\n%d uploads in %.1f s, half of them judged within %.1f ms of their bytes.\n", rep.Uploads, rep.Total.Seconds(), rep.Median.Seconds()*1000)
 	heading("What to try next")
 	for _, line := range tryNext(rep, dir) {
 		fmt.Fprintf(&b, "  %s\n", line)

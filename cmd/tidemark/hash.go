@@ -64,13 +64,13 @@ func (c *hashCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	work := hasher{kinds: kinds, limits: s.limits(), stdin: s.stdin, budget: media.NewBudget(pixelsAtOnce)}
-	out := s.hashPrinter(kinds, c.Files)
+	all, widest := -1, 0
+	if isTerminal(s.stdout) || isTerminal(s.stderr) {
+		all, widest = c.survey()
+	}
+	out := s.hashPrinter(kinds, widest)
 	bar := s.newProgress("files")
 	defer bar.done()
-	all := -1
-	if isTerminal(s.stderr) {
-		all = c.total()
-	}
 
 	total, failed := 0, 0
 	err = media.Each(ctx, 0, c.paths(), work.line, func(_ input, l hashLine) error {
@@ -149,20 +149,20 @@ func (c *hashCmd) paths() iter.Seq[input] {
 	}
 }
 
-// total returns how many files there are to hash.
-func (c *hashCmd) total() int {
-	n := 0
-	for range c.paths() {
-		n++
+// survey returns how many files there are to hash, and the width of their
+// names.
+func (c *hashCmd) survey() (n, widest int) {
+	for in := range c.paths() {
+		n, widest = n+1, max(widest, len(in.name))
 	}
-	return n
+	return n, min(widest, maxNameWidth)
 }
 
 // hasher hashes files by several kinds.
 type hasher struct {
 	kinds   []hash.Kind
 	limits  media.Limits
-	stdin   io.Reader
+	stdin   func() io.Reader
 	budget  *media.Budget
 	buffers sync.Pool // of *[]byte, each the bytes of a file
 }
@@ -236,7 +236,7 @@ func (w *hasher) read(name string, buffer *[]byte) error {
 		*buffer, err = media.ReadFile(name, w.limits, *buffer)
 		return err
 	}
-	*buffer, err = io.ReadAll(io.LimitReader(w.stdin, w.limits.Bytes+1))
+	*buffer, err = io.ReadAll(io.LimitReader(w.stdin(), w.limits.Bytes+1))
 	if err == nil && int64(len(*buffer)) > w.limits.Bytes {
 		err = &media.Error{Code: media.TooLarge, Err: fmt.Errorf("the input has more than the limit of %d bytes", w.limits.Bytes)}
 	}
@@ -341,12 +341,12 @@ func (l *hashLine) add(h hash.Hash, q hash.Quality, frame *int) {
 }
 
 // hashPrinter returns a function that prints the lines.
-func (s *session) hashPrinter(kinds []hash.Kind, files []string) func(hashLine) error {
+func (s *session) hashPrinter(kinds []hash.Kind, widest int) func(hashLine) error {
 	if s.json {
 		lines := jsonLines(s.stdout)
 		return func(l hashLine) error { return lines.Encode(l) }
 	}
-	t := s.newTable(column{title: "FILE", width: widest(files)}, column{title: "KIND", hue: hueOfError}, column{title: "VALUE"}, column{title: "QUALITY", right: true}, column{title: "FRAME", right: true})
+	t := s.newTable(column{title: "FILE", width: widest}, column{title: "KIND", hue: hueOfError}, column{title: "VALUE"}, column{title: "QUALITY", right: true}, column{title: "FRAME", right: true})
 	for _, k := range kinds {
 		t.columns[1].width = max(t.columns[1].width, len(k))
 		t.columns[2].width = max(t.columns[2].width, 2*k.Size())

@@ -16,6 +16,7 @@ import (
 
 type listCmd struct {
 	Create listCreateCmd `cmd:"" help:"Make an empty list."`
+	Import listImportCmd `cmd:"" help:"Add the hashes of a file to a list."`
 	Export listExportCmd `cmd:"" help:"Print all hashes of a list."`
 	Show   listShowCmd   `cmd:"" help:"Show a list's settings and state."`
 	Status listStatusCmd `cmd:"" help:"Show all lists, a line each."`

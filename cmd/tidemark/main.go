@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -40,7 +41,7 @@ type session struct {
 	*settings
 	json    bool // as JSON lines
 	sources *sources
-	stdin   io.Reader
+	stdin   func() io.Reader // made when it is first used
 	stdout  io.Writer
 	stderr  io.Writer
 }
@@ -49,7 +50,8 @@ type session struct {
 // code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var c cli
-	s := &session{settings: &c.settings, sources: newSources(os.Environ()), stdin: stdin, stdout: stdout, stderr: stderr}
+	s := &session{settings: &c.settings, sources: newSources(os.Environ()), stdout: stdout, stderr: stderr}
+	s.stdin = sync.OnceValue(func() io.Reader { return interruptible(ctx, stdin) })
 	asked := false // for help, which kong prints and then goes on
 	parser, err := kong.New(&c,
 		kong.Name("tidemark"),
@@ -78,12 +80,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = parsed.Run()
 	} else {
 		var usage *kong.ParseError
-		if errors.As(err, &usage) && usage.Context != nil && usage.Context.Error != nil {
+		if errors.As(err, &usage) && usage.ExitCode() == kongUsageError {
 			err = fmt.Errorf("%w\nrun %q for help", err, strings.TrimSpace("tidemark "+verb(usage.Context)+" --help"))
 		}
 	}
 	if err == nil {
 		return 0
+	}
+	if ctx.Err() != nil {
+		s.say("interrupted")
+		return exitFailure
 	}
 	var e exit
 	if !errors.As(err, &e) {
@@ -93,6 +99,23 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		s.say("%v", e.err)
 	}
 	return e.code
+}
+
+// kongUsageError is the code of errors about the command line; those of hooks,
+// such as a bad configuration file, have another.
+const kongUsageError = 80
+
+// interruptible returns a reader of r that fails when ctx ends. A read from a
+// terminal or a pipe can't be called off, so the one that is under way then
+// stays behind until the process ends.
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	out, in := io.Pipe()
+	context.AfterFunc(ctx, func() { out.CloseWithError(ctx.Err()) })
+	go func() {
+		_, err := io.Copy(in, r)
+		in.CloseWithError(err)
+	}()
+	return out
 }
 
 // verb names the verb that was parsed so far, without its arguments.

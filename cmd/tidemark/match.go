@@ -26,6 +26,7 @@ import (
 type matchCmd struct {
 	Surface string   `placeholder:"NAME" help:"Where the uploads were posted."`
 	Hash    []string `sep:"none" placeholder:"KIND:VALUE" help:"Judge a hash instead of a file; may be repeated."`
+	Views   string   `default:"plain" placeholder:"VIEWS" help:"How many views of a picture are looked up: plain, which is eight orientations (${default})."`
 	Stream  bool     `help:"Judge uploads that come as JSON lines on standard input."`
 	Files   []string `arg:"" optional:"" name:"file" help:"Files to judge; - is standard input."`
 }
@@ -36,9 +37,11 @@ Looks files up in all lists that apply on the surface: their digests first, then
 hashes in eight orientations. The answers come in the order of the files, then of the hashes. What
 could not be judged is undecided, never allowed, and the answer says what the surface wants done.
 
-With --stream each line of standard input is an upload, {"content_id":"7","path":"cat.jpg"} or
-{"content_id":"8","hashes":[{"kind":"pdq","value":"...","quality":90}]}, with "surface" if it is
-not that of --surface; each line of the output is its answer, in order.
+With --stream each line of standard input is an upload, with "surface" if it is not that of
+--surface, and each line of the output is its answer, in order:
+
+    {"content_id":"7","path":"cat.jpg"}
+    {"content_id":"8","hashes":[{"kind":"pdq","value":"a9fc1a1b...","quality":90}]}
 
 The exit code is 0 if something matched, 1 if nothing did, 3 if some inputs could not be judged, 4 if
 a list is missing or stale.
@@ -72,6 +75,9 @@ type errorLine struct {
 }
 
 func (c *matchCmd) Run(ctx context.Context, s *session) error {
+	if c.Views != "plain" {
+		return fmt.Errorf("--views %s is not known to this version; it knows plain", c.Views)
+	}
 	jobs, err := c.jobs(s)
 	if err != nil {
 		return err
@@ -146,7 +152,7 @@ func (c *matchCmd) jobs(s *session) (iter.Seq[job], error) {
 func (s *session) opener(name string) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) {
 		if name == "-" {
-			return io.NopCloser(s.stdin), nil
+			return io.NopCloser(s.stdin()), nil
 		}
 		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 			return nil, fmt.Errorf("%s: not a regular file", name)
@@ -171,7 +177,7 @@ type upload struct {
 // with it, so that it has its answer in its place.
 func (c *matchCmd) stream(s *session) iter.Seq[job] {
 	return func(yield func(job) bool) {
-		r := bufio.NewReaderSize(s.stdin, 64<<10)
+		r := bufio.NewReaderSize(s.stdin(), 64<<10)
 		for n := 1; ; n++ {
 			line, err := readLine(r, maxLine)
 			if err == io.EOF {
@@ -310,7 +316,11 @@ func (s *session) matchPrinter(c *matchCmd) func(match.Answer, *match.Error) err
 			return lines.Encode(l)
 		}
 	}
-	t := s.newTable(column{title: "INPUT", width: widest(c.Files)}, column{title: "DECISION", width: 9, hue: hueOfDecision}, column{title: "DO", width: 6, hue: hueOfDecision},
+	widest := 0
+	for _, f := range c.Files {
+		widest = max(widest, len(f))
+	}
+	t := s.newTable(column{title: "INPUT", width: min(widest, maxNameWidth)}, column{title: "DECISION", width: 9, hue: hueOfDecision}, column{title: "DO", width: 6, hue: hueOfDecision},
 		column{title: "REASON", width: 8}, column{title: "LIST"}, column{title: "ENTRY"}, column{title: "KIND", width: 6},
 		column{title: "DISTANCE", right: true}, column{title: "RADIUS", right: true}, column{title: "VIEW"})
 	explain := t.terminal && len(c.Files)+len(c.Hash) == 1
@@ -327,15 +337,6 @@ func (s *session) matchPrinter(c *matchCmd) func(match.Answer, *match.Error) err
 		}
 		return s.explain(a)
 	}
-}
-
-// widest returns the width of a column of file names, within reason.
-func widest(files []string) int {
-	n := 0
-	for _, f := range files {
-		n = max(n, len(f))
-	}
-	return min(n, 60)
 }
 
 // explain prints an answer in words.

@@ -60,6 +60,10 @@ type column struct {
 	hue func(cell string) colour
 }
 
+// maxNameWidth bounds the width that a column has for the sake of names still
+// to come.
+const maxNameWidth = 80
+
 // nameColumn is the first column of a table of names and values, which has no
 // titles.
 var nameColumn = column{hue: func(string) colour { return dim }}

@@ -41,11 +41,14 @@ func (p *progress) set(done, total int) {
 			progressbar.OptionSetWidth(30),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString(p.what),
+			progressbar.OptionShowBytes(p.what == "bytes"), // which shows the rate as well
 			progressbar.OptionSetPredictTime(true),
 			progressbar.OptionClearOnFinish(),
 		)
+		if p.what != "bytes" {
+			progressbar.OptionShowIts()(p.bar)
+			progressbar.OptionSetItsString(p.what)(p.bar)
+		}
 	}
 	p.bar.Set(done)
 }

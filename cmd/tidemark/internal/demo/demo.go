@@ -101,15 +101,18 @@ func Run(ctx context.Context, dir string, progress func(done, total int)) (rep R
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	listed, others, err := originals(ctx)
-	if err != nil {
-		return Report{}, err
-	}
 	st, err := store.Open(dir, store.Options{})
 	if err != nil {
 		return Report{}, err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := prepare(ctx, st); err != nil {
+		return Report{}, err
+	}
+	listed, others, err := originals(ctx)
+	if err != nil {
+		return Report{}, err
+	}
 	if err := rep.fill(ctx, st, listed); err != nil {
 		return Report{}, err
 	}
@@ -171,9 +174,8 @@ func originals(ctx context.Context) (listed, others []picture, err error) {
 	return append(listed, drawn[:len(scenes)]...), append(others, drawn[len(scenes):]...), err
 }
 
-// fill puts the hashes of the pictures on the list, which it makes if it is
-// not there.
-func (rep *Report) fill(ctx context.Context, st *store.Store, listed []picture) error {
+// prepare makes the list, unless it is there from another run.
+func prepare(ctx context.Context, st *store.Store) error {
 	lists, err := st.Lists(ctx)
 	if err != nil {
 		return err
@@ -183,13 +185,16 @@ func (rep *Report) fill(ctx context.Context, st *store.Store, listed []picture) 
 			return fmt.Errorf("demo: the store holds the list %s; give the demo a folder of its own", l.Name)
 		}
 	}
-	if len(lists) == 0 {
-		if err := st.Create(ctx, store.List{Name: ListName, Mode: match.ModeBlock, Redistribute: true}); err != nil {
-			return err
-		}
+	if len(lists) > 0 {
+		return nil
 	}
+	return st.Create(ctx, store.List{Name: ListName, Mode: match.ModeBlock, Redistribute: true})
+}
+
+// fill puts the hashes of the pictures on the list.
+func (rep *Report) fill(ctx context.Context, st *store.Store, listed []picture) error {
 	entries := make([]store.Entry, len(listed))
-	err = parallel(ctx, len(listed), func(i int) error {
+	err := parallel(ctx, len(listed), func(i int) error {
 		var h media.Hasher
 		p, err := h.Hash(ctx, listed[i].file, hash.Full)
 		if err != nil {
