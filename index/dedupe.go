@@ -19,13 +19,14 @@ type batch struct {
 	n    int // entries so far
 }
 
-// newBatch returns a batch with room for n entries.
-func newBatch(n int) (*batch, error) {
-	mem, err := newArena(2*carved[hash.Half](n) + carved[Ref](n))
+// newBatch returns a batch with room for so many rows and refs. They are as
+// many, until dedupe has made one row of several.
+func newBatch(rows, refs int) (*batch, error) {
+	mem, err := newArena(2*carved[hash.Half](rows) + carved[Ref](refs))
 	if err != nil {
 		return nil, err
 	}
-	return &batch{mem: mem, rows: carveRows(mem, n), refs: carve[Ref](mem, n)}, nil
+	return &batch{mem: mem, rows: carveRows(mem, rows), refs: carve[Ref](mem, refs)}, nil
 }
 
 func (b *batch) add(h hash.PDQ, ref Ref) {

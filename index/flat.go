@@ -69,7 +69,7 @@ func (f *Flat) Apply(c Change) error {
 		}
 		if last.n == len(last.refs) {
 			grow()
-			b, err := newBatch(flatRows)
+			b, err := newBatch(flatRows, flatRows)
 			if err != nil {
 				return err
 			}
@@ -98,7 +98,7 @@ func joinFlat(parts []part, made *[]*arena) ([]part, error) {
 			continue
 		}
 		before := &joined[len(joined)-1]
-		b, err := newBatch(flatRows)
+		b, err := newBatch(flatRows, flatRows)
 		if err != nil {
 			return nil, err
 		}

@@ -70,7 +70,7 @@ func build(b *batch, workers int, stop *atomic.Bool) (*segment, error) {
 	p := b.dedupe(records[0], workers)
 	if b.n < entries-entries/16 {
 		// The room of the twins is worth a copy.
-		small, err := newBatch(len(p.refs))
+		small, err := newBatch(b.n, len(p.refs))
 		if err != nil {
 			b.mem.disown()
 			return nil, err
