@@ -76,9 +76,9 @@ func TestRefusals(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	file := sample420(40, 24).file()
-	apart := sample420(40, 24)
-	apart.apart = true
-	stored := apart.file()
+	m := sample420(40, 24)
+	m.scans = apart
+	stored := m.file()
 	for _, test := range []struct {
 		file   []byte
 		limits Limits
@@ -117,9 +117,9 @@ func TestManyScans(t *testing.T) {
 }
 
 func TestContext(t *testing.T) {
-	apart := sample420(40, 500)
-	apart.apart = true
-	for _, file := range [][]byte{sample420(40, 500).file(), apart.file()} {
+	m := sample420(40, 500)
+	m.scans = apart
+	for _, file := range [][]byte{sample420(40, 500).file(), m.file()} {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		var d Decoder
@@ -221,11 +221,11 @@ func TestTruncated(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	apart := sample420(300, 200)
-	apart.apart = true
+	m := sample420(300, 200)
+	m.scans = apart
 	grid := grid512(300, 200)
 	ctx, drop := context.Background(), func([]byte) {}
-	for name, file := range map[string][]byte{"one scan": sample420(300, 200).file(), "three scans": apart.file()} {
+	for name, file := range map[string][]byte{"one scan": sample420(300, 200).file(), "three scans": m.file()} {
 		for _, g := range []*Grid{nil, grid} {
 			var d Decoder
 			n := testing.AllocsPerRun(10, func() {

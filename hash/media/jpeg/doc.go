@@ -54,6 +54,5 @@
 //
 // Known differences: a picture of several scans that is cut inside a segment
 // between two of them is decoded from what came before, where djpeg may refuse
-// it; what follows the last MCU of a picture of one scan is not read; repeated
-// sequential scans of a component replace each other.
+// it; what follows the last MCU of a picture of one scan is not read.
 package jpeg

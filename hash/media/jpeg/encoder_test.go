@@ -15,7 +15,7 @@ type maker struct {
 	adobe         int      // transform of an Adobe segment, -1 for none
 	wide          bool     // 16-bit quantization tables
 	quant         func(table, k int) int
-	apart         bool // a scan for each component
+	scans         [][]int // components of each scan, nil for one of all
 	restart       int
 	junk          bool // comments, fill bytes and APPn segments in every gap
 	noTables      bool // no Huffman tables, as in Motion JPEG
@@ -185,16 +185,18 @@ func (m *maker) file() []byte {
 	if m.restart > 0 {
 		m.segment(dri, byte(m.restart>>8), byte(m.restart))
 	}
-	if m.apart {
-		for i := range m.ids {
-			m.scan(i)
-		}
-	} else {
+	for _, components := range m.scans {
+		m.scan(components...)
+	}
+	if m.scans == nil {
 		all := []int{0, 1, 2, 3}
 		m.scan(all[:len(m.ids)]...)
 	}
 	return append(m.out, 0xff, eoi)
 }
+
+// apart is a scan for each of three components.
+var apart = [][]int{{0}, {1}, {2}}
 
 // newMaker returns a maker of files whose coefficients are those of a busy
 // picture.

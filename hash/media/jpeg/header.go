@@ -85,6 +85,7 @@ type component struct {
 	blocksY       int
 	quant         [64]int16 // in natural order; all zero before the first scan
 	latched       bool      // quant is set, by the component's first scan
+	scanned       bool      // one of several scans has had it
 	pred          int32     // DC prediction
 	plane         plane
 	at            int // where in plane.buf the current MCU begins

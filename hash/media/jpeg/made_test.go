@@ -48,7 +48,13 @@ func TestMadeFilesEqualDjpeg(t *testing.T) {
 			m.adobe = 2
 			compare(t, &d, "YCCK", m.file())
 			m = newMaker(r, w, h, "\x01\x02\x03", two, one, one)
-			m.apart = true
+			m.scans = [][]int{{0, 2}, {1}}
+			compare(t, &d, "two scans", m.file())
+			m.scans = [][]int{{2}, {0}}
+			compare(t, &d, "a scan missing", m.file())
+			m.scans = [][]int{{0}, {1}, {0, 1}, {2}, {0}}
+			compare(t, &d, "scans repeated", m.file())
+			m.scans = apart
 			compare(t, &d, "a scan each", m.file())
 			m.junk = true
 			compare(t, &d, "junk", m.file())

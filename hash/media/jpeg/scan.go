@@ -15,6 +15,10 @@ type scanner struct {
 	missing  bool  // data was missing
 	lastGood int   // the last row of MCUs that had data
 	block    coefs // scratch of a sequential scan
+	// again says of a component that a sequential scan had it before, which
+	// is against the standard. The coefficients that are not zero then replace
+	// the ones before, as they do with libjpeg.
+	again [4]bool
 }
 
 // A scanKind is what a scan adds to blocks.
@@ -53,6 +57,7 @@ func (s *scanner) begin(d *Decoder) (err error) {
 	}
 	for i, c := range p.comps[:p.n] {
 		c.pred = 0
+		s.again[i], c.scanned = c.scanned, true
 		if s.kind == sequential || s.kind == dcFirst {
 			if s.dc[i], err = d.table(0, c.dcIndex, forDC); err != nil {
 				return err
@@ -146,7 +151,16 @@ func (s *scanner) decode(i, x, y int) {
 		diff, _ := b.block(s.dc[i], s.ac[i], &s.block, &storeOrder)
 		c.pred += diff
 		s.block[0] = int16(c.pred)
-		*d.stored(c, x, y) = [64]int16(s.block[:64])
+		block := d.stored(c, x, y)
+		if s.again[i] {
+			block[0] = 0
+			for k, v := range s.block[:64] {
+				if v == 0 {
+					s.block[k] = block[k]
+				}
+			}
+		}
+		*block = [64]int16(s.block[:64])
 		clear(s.block[:64])
 	case dcFirst:
 		b.need()
