@@ -204,24 +204,35 @@ type Call struct {
 	URL    *url.URL
 	Header http.Header
 	Body   []byte
-	// Type is a word that the reply's media type has to contain, such as xml.
+	// Type is a word that the reply's media type has to contain, such as xml; "" is
+	// in all.
 	Type string
 	// Decode reads the reply to its end. It is called once a try, and an error
 	// is a bad reply, which is asked for again. Nil if the reply has no content.
 	Decode func(io.Reader) error
 }
 
-// Do makes a call and returns the service's time. Failures that may pass, bad
-// replies among them, are tried again, so a call must be one that can be made
-// twice. The error is a [*ReplyError] unless the context ended.
-func (f *Fetcher) Do(ctx context.Context, c Call) (time.Time, error) {
+// Reply is what a reply says besides its content.
+type Reply struct {
+	Time      time.Time // by the service's clock
+	ETag      string
+	Unchanged bool // since the ETag that the call named; there is no content
+
+	status     int
+	retryAfter time.Duration
+}
+
+// Do makes a call. Failures that may pass, bad replies among them, are tried
+// again, so a call must be one that can be made twice. The error is a
+// [*ReplyError] unless the context ended.
+func (f *Fetcher) Do(ctx context.Context, c Call) (Reply, error) {
 	if c.Method == "" {
 		c.Method = http.MethodGet
 	}
 	failed := &ReplyError{Method: c.Method, Path: c.URL.Path}
 	if err := f.admit(); err != nil {
 		failed.Err = err
-		return time.Time{}, failed
+		return Reply{}, failed
 	}
 	delays := backoff.NewExponentialBackOff()
 	delays.Multiplier, delays.MaxInterval = 2, maxDelay
@@ -229,71 +240,72 @@ func (f *Fetcher) Do(ctx context.Context, c Call) (time.Time, error) {
 		delays.InitialInterval = f.service.FirstDelay
 	}
 	for {
-		date, status, after, err := f.try(ctx, c)
+		reply, err := f.try(ctx, c)
 		if ctx.Err() != nil {
-			return time.Time{}, context.Cause(ctx)
+			return Reply{}, context.Cause(ctx)
 		}
 		if err == nil {
 			f.settle(nil)
-			return date, nil
+			return reply, nil
 		}
 		failed.Tries++
-		failed.Status, failed.RetryAfter, failed.Err = status, after, f.clean(err)
-		if failed.Refused() || status/100 == 3 || errors.Is(err, ErrAddress) || errors.Is(err, ErrTooLarge) ||
-			after > longDelay || failed.Tries == tries {
+		failed.Status, failed.RetryAfter, failed.Err = reply.status, reply.retryAfter, f.clean(err)
+		if failed.Refused() || failed.Status/100 == 3 || errors.Is(err, ErrAddress) || errors.Is(err, ErrTooLarge) ||
+			failed.RetryAfter > longDelay || failed.Tries == tries {
 			break
 		}
-		wait := time.NewTimer(max(delays.NextBackOff(), after))
+		wait := time.NewTimer(max(delays.NextBackOff(), failed.RetryAfter))
 		select {
 		case <-wait.C:
 		case <-ctx.Done():
 			wait.Stop()
-			return time.Time{}, context.Cause(ctx)
+			return Reply{}, context.Cause(ctx)
 		}
 	}
 	f.settle(failed)
-	return time.Time{}, failed
+	return Reply{}, failed
 }
 
 // try makes a call once.
-func (f *Fetcher) try(ctx context.Context, c Call) (date time.Time, status int, after time.Duration, err error) {
+func (f *Fetcher) try(ctx context.Context, c Call) (reply Reply, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, callTime, fmt.Errorf("the reply took over %v", callTime))
 	defer cancel()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	r, err := http.NewRequestWithContext(ctx, c.Method, c.URL.String(), bytes.NewReader(c.Body))
 	if err != nil {
-		return date, 0, 0, err
+		return reply, err
 	}
 	for name, values := range c.Header {
 		r.Header[name] = values
 	}
 	r.Header.Set("User-Agent", "tidemark")
 	f.service.Authorize(r)
-	reply, err := f.client.Do(r)
+	got, err := f.client.Do(r)
 	if err != nil {
-		return date, 0, 0, err
+		return reply, err
 	}
-	defer reply.Body.Close()
-	date, _ = http.ParseTime(reply.Header.Get("Date"))
-	if reply.StatusCode/100 != 2 {
-		io.CopyN(io.Discard, reply.Body, 16<<10) // so that the connection can be used again
-		return date, reply.StatusCode, retryAfter(reply.Header.Get("Retry-After"), date), errors.New(strings.ToLower(http.StatusText(reply.StatusCode)))
+	defer got.Body.Close()
+	reply.status, reply.ETag = got.StatusCode, got.Header.Get("ETag")
+	reply.Time, _ = http.ParseTime(got.Header.Get("Date"))
+	if got.StatusCode == http.StatusNotModified && r.Header.Get("If-None-Match") != "" {
+		reply.Unchanged = true
+		return reply, nil
 	}
-	if c.Decode == nil {
-		_, err = io.CopyN(io.Discard, reply.Body, maxReply)
-		if errors.Is(err, io.EOF) {
-			err = nil
-		}
-		return date, reply.StatusCode, 0, err
+	if got.StatusCode/100 != 2 {
+		io.CopyN(io.Discard, got.Body, 16<<10) // so that the connection can be used again
+		reply.retryAfter = retryAfter(got.Header.Get("Retry-After"), reply.Time)
+		return reply, errors.New(strings.ToLower(http.StatusText(got.StatusCode)))
 	}
-	if kind, _, _ := mime.ParseMediaType(reply.Header.Get("Content-Type")); !strings.Contains(kind, c.Type) {
-		return date, reply.StatusCode, 0, fmt.Errorf("the reply is not %s", c.Type)
+	if kind, _, _ := mime.ParseMediaType(got.Header.Get("Content-Type")); c.Decode != nil && !strings.Contains(kind, c.Type) {
+		return reply, fmt.Errorf("the reply is not %s", c.Type)
 	}
 	idle := time.AfterFunc(idleTime, func() { stop(errIdle) })
 	defer idle.Stop()
-	body := &body{r: reply.Body, left: maxReply, idle: idle}
-	err = c.Decode(body)
+	body := &body{r: got.Body, left: maxReply, idle: idle}
+	if c.Decode != nil {
+		err = c.Decode(body)
+	}
 	if err == nil {
 		// What follows is the end, or the reply was cut or is longer than it says.
 		_, err = io.Copy(io.Discard, body)
@@ -304,7 +316,7 @@ func (f *Fetcher) try(ctx context.Context, c Call) (date time.Time, status int, 
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
-	return date, reply.StatusCode, 0, err
+	return reply, err
 }
 
 // body is a reply that is read within limits.

@@ -66,7 +66,7 @@ type Status struct {
 
 // Status asks who the credentials stand for.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	s.Time, err = c.get(ctx, "v2/status", "status", func(d *xml.Decoder, e xml.StartElement) (err error) {
+	reply, err := c.get(ctx, "v2/status", "status", func(d *xml.Decoder, e xml.StartElement) (err error) {
 		switch e.Name.Local {
 		case "ipAddress":
 			s.IPAddress, err = text(d)
@@ -79,6 +79,7 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 		}
 		return err
 	})
+	s.Time = reply.Time
 	if err == nil && s.Member.ID == "" {
 		err = errors.New("ncmec: the service's status names no member")
 	}
@@ -116,7 +117,7 @@ func (c *Client) Reasons(ctx context.Context, fingerprint string) (reasons []Rea
 
 // get asks for a document and calls child for each child of its root, whose
 // name is checked.
-func (c *Client) get(ctx context.Context, path, root string, child func(*xml.Decoder, xml.StartElement) error) (time.Time, error) {
+func (c *Client) get(ctx context.Context, path, root string, child func(*xml.Decoder, xml.StartElement) error) (ingest.Reply, error) {
 	return c.Do(ctx, ingest.Call{URL: c.Address(path, nil), Type: "xml", Decode: func(r io.Reader) error {
 		return document(r, root, child)
 	}})

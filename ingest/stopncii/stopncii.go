@@ -297,14 +297,14 @@ func (r *run) fetch(ctx context.Context) (p *page, now time.Time, err error) {
 	if r.at.Token != "" {
 		query.Set("nextPageToken", r.at.Token)
 	}
-	now, err = r.s.Do(ctx, ingest.Call{URL: r.s.Address("FetchHashes", query), Type: "json", Decode: func(body io.Reader) (err error) {
+	reply, err := r.s.Do(ctx, ingest.Call{URL: r.s.Address("FetchHashes", query), Type: "json", Decode: func(body io.Reader) (err error) {
 		p, err = readPage(body)
 		if err == nil && *p.more && p.token == r.at.Token {
 			err = errors.New("the page's token leads back to it")
 		}
 		return err
 	}})
-	if now.IsZero() {
+	if now = reply.Time; now.IsZero() {
 		now = time.Now()
 	}
 	return p, now.UTC().Truncate(time.Second), err

@@ -336,7 +336,7 @@ func (r *run) fetch(ctx context.Context) (p *page, now time.Time, err error) {
 		}
 		address.RawQuery = q.Encode()
 	}
-	now, err = r.s.Do(ctx, ingest.Call{URL: address, Type: "json", Decode: func(body io.Reader) (err error) {
+	reply, err := r.s.Do(ctx, ingest.Call{URL: address, Type: "json", Decode: func(body io.Reader) (err error) {
 		if p, err = readPage(body, r.s.app); err != nil || p.next == "" {
 			return err
 		}
@@ -353,7 +353,7 @@ func (r *run) fetch(ctx context.Context) (p *page, now time.Time, err error) {
 		}
 		return err
 	}})
-	if now.IsZero() {
+	if now = reply.Time; now.IsZero() {
 		now = time.Now()
 	}
 	return p, now.UTC().Truncate(time.Second), err
