@@ -42,7 +42,6 @@ type Change struct {
 	Restart bool
 	Bad     []Bad
 	Skipped map[string]int // hashes of kinds that lists don't hold, by the source's name of the kind
-	Rest    int            // estimate of the edits that are still to come; 0 if there is none
 }
 
 // Edit is what a source says of an entry. An entry without hashes is gone.

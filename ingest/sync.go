@@ -52,15 +52,15 @@ func (t *Target) lists() []string {
 
 // Report says what a run of [Sync] did.
 type Report struct {
-	Added, Replaced, Deleted, Unchanged int // entries, over all lists
-	Quarantined                         int // hashes
-	Changes                             int // that the source gave, such as pages
-	Restarted                           bool
-	Skipped                             map[string]int // hashes of kinds that lists don't hold
-	BadCount                            int
-	Bad                                 []Bad // the first maxBad
-	Rest                                int   // estimate of the edits still to come
-	Lists                               []store.Status
+	// Lists tells what was done to each list, and how it stands. The main one is
+	// the last.
+	Lists     []store.Applied
+	Changes   int            // that the source gave, such as pages
+	Edits     int            // in these changes
+	Restarted bool           // the source was read anew, and what it didn't name removed
+	Skipped   map[string]int // hashes of kinds that lists don't hold
+	BadCount  int
+	Bad       []Bad // the first maxBad
 }
 
 const maxBad = 100
@@ -118,13 +118,6 @@ func Sync(ctx context.Context, st *store.Store, target Target, source Source, pr
 		return s.report, err
 	}
 	err = s.run(ctx, source, after, progress)
-	for _, name := range s.names {
-		status, statusErr := st.Status(context.WithoutCancel(ctx), name)
-		if err == nil {
-			err = statusErr
-		}
-		s.report.Lists = append(s.report.Lists, status)
-	}
 	return s.report, err
 }
 
@@ -170,6 +163,7 @@ func (s *syncer) resume(ctx context.Context) (Checkpoint, error) {
 		if p.Source == "" && status.Entries > 0 {
 			return nil, fmt.Errorf("%w: %s", ErrForeign, name)
 		}
+		s.report.Lists = append(s.report.Lists, store.Applied{Status: status})
 		s.entries = s.entries || status.Entries > 0
 		s.step = max(s.step, p.Step)
 		if p.Source != s.identity || p.At == nil {
@@ -263,7 +257,7 @@ func (s *syncer) begin() {
 // take adds a change to the batch.
 func (s *syncer) take(c *Change) {
 	s.report.Changes++
-	s.report.Rest = c.Rest
+	s.report.Edits += len(c.Edits)
 	for kind, n := range c.Skipped {
 		s.report.Skipped[kind] += n
 	}
@@ -321,16 +315,18 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 	if err != nil {
 		return fmt.Errorf("ingest: the source's checkpoint: %w", err)
 	}
-	for _, d := range drafts {
+	for i, d := range drafts {
 		a, err := d.Commit(ctx, cursor, "sync")
 		if err != nil {
 			return err
 		}
-		s.report.Added += a.Added
-		s.report.Replaced += a.Replaced
-		s.report.Deleted += a.Deleted
-		s.report.Unchanged += a.Unchanged
-		s.report.Quarantined += a.Quarantined
+		sum := &s.report.Lists[i]
+		sum.Status = a.Status
+		sum.Added += a.Added
+		sum.Replaced += a.Replaced
+		sum.Deleted += a.Deleted
+		sum.Unchanged += a.Unchanged
+		sum.Quarantined += a.Quarantined
 	}
 	s.cost = time.Since(start)
 	s.begin()

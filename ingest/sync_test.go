@@ -110,7 +110,7 @@ func TestSyncGoesOnFromTheCheckpoint(t *testing.T) {
 			t.Errorf("the source was asked for what follows %s, want p2", s.after)
 		}
 	}
-	p, err := ReadProgress(r.Lists[0].Cursor)
+	p, err := ReadProgress(r.Lists[0].Status.Cursor)
 	if err != nil || p.Checked.IsZero() || string(p.At) != `"p2"` {
 		t.Errorf("progress is %+v, %v, want one that was checked, at p2", p, err)
 	}
@@ -138,8 +138,8 @@ func TestSyncAnew(t *testing.T) {
 	}
 	s.err = nil
 	r := run(t, st, target, s)
-	if got := ids(t, st, "main"); got != "3 4" || !r.Restarted || r.Deleted != 2 || s.after != nil {
-		t.Errorf("after a run under another identity the list holds %q, %d deleted, want 3 4, 2 deleted", got, r.Deleted)
+	if got := ids(t, st, "main"); got != "3 4" || !r.Restarted || r.Lists[0].Deleted != 2 || s.after != nil {
+		t.Errorf("after a run under another identity the list holds %q, %d deleted, want 3 4, 2 deleted", got, r.Lists[0].Deleted)
 	}
 
 	// A route is new: the source is read from the beginning, for that list's sake.
@@ -214,7 +214,7 @@ func TestSyncRefusesRecordsNotLists(t *testing.T) {
 	if text := fmt.Sprint(r); strings.Contains(text, secret) {
 		t.Errorf("the report holds a hash")
 	}
-	if p, err := ReadProgress(r.Lists[0].Cursor); err != nil || p.Bad != 3 {
+	if p, err := ReadProgress(r.Lists[0].Status.Cursor); err != nil || p.Bad != 3 {
 		t.Errorf("the list's progress tells of %d bad records, %v, want 3", p.Bad, err)
 	}
 }

@@ -78,8 +78,8 @@ func BenchmarkNCMECFirstSync(b *testing.B) {
 				report, err := ingest.Sync(b.Context(), st, ingest.Target{List: "ncmec"}, source, func(r ingest.Report) {
 					most = max(most, liveHeap())
 				})
-				if err != nil || report.Added != entries {
-					b.Fatalf("Sync added %d entries, %v, want %d", report.Added, err, entries)
+				if err != nil || report.Lists[0].Added != entries {
+					b.Fatalf("Sync: %v, %+v, want %d entries", err, report, entries)
 				}
 				b.ReportMetric(float64(entries)/time.Since(began).Seconds(), "entries/s")
 				b.ReportMetric(float64(entries)/(cpuTime(b)-used).Seconds(), "entries/cpu-s")

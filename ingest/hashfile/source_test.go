@@ -140,12 +140,12 @@ func TestSourceFollowsAServer(t *testing.T) {
 	} {
 		text, tag = c.text, c.tag
 		r, err := ingest.Sync(t.Context(), st, ingest.Target{List: "list"}, source, nil)
-		if err != nil || r.Changes != c.changes || sent != c.sent || r.Lists[0].Entries != c.held {
-			t.Errorf("run %d: %v, %d changes, sent %d times, %d held; want %d, %d, %d", i, err, r.Changes, sent, r.Lists[0].Entries, c.changes, c.sent, c.held)
+		if err != nil || r.Changes != c.changes || sent != c.sent || r.Lists[0].Status.Entries != c.held {
+			t.Errorf("run %d: %v, %d changes, sent %d times, %d held; want %d, %d, %d", i, err, r.Changes, sent, r.Lists[0].Status.Entries, c.changes, c.sent, c.held)
 		}
 	}
 	text, tag = "<html>Please sign in</html>", `"v9"`
-	if r, err := ingest.Sync(t.Context(), st, ingest.Target{List: "list"}, source, nil); err == nil || r.Lists[0].Entries != 1 {
+	if r, err := ingest.Sync(t.Context(), st, ingest.Target{List: "list"}, source, nil); err == nil || r.Lists[0].Status.Entries != 1 {
 		t.Errorf("a page of HTML was taken for a list: %v", err)
 	}
 }
