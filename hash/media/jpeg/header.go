@@ -147,6 +147,7 @@ var errEnded = invalid("it ends before the picture")
 // that only decoding needs. It applies no limits.
 func (d *Decoder) Header(file []byte) (Header, error) {
 	d.reset(file)
+	defer d.forget()
 	_, err := d.nextScan()
 	return d.frame.Header, err
 }

@@ -234,14 +234,13 @@ var orders = func() (o [2]order) {
 // block reads a block: the difference of its DC coefficient, which it returns,
 // and the AC coefficients, which it puts into c. ac is false if it has none.
 //
-// The loop loads bits once for every four AC symbols: each that the lookup
-// resolves takes at most lutBits, and the others see to their own bits.
+// The loop loads 56 bits or more for every four AC symbols, the first time for
+// the DC difference too: each that the lookup resolves takes at most lutBits,
+// and the others see to their own bits.
 func (b *bitReader) block(dct, act *huffman, c *coefs, o *order) (diff int32, ac bool) {
-	b.need()
-	diff = b.dcDifference(dct)
 	data, last := b.data, b.lastWord()
 	acc, n, pos := b.acc, b.n, b.pos
-	k := 1
+	k := 0
 	var e entry
 	for {
 		if pos <= last {
@@ -256,6 +255,18 @@ func (b *bitReader) block(dct, act *huffman, c *coefs, o *order) (diff int32, ac
 		b.fill()
 		acc, n, pos, last = b.acc, b.n, b.pos, b.lastWord()
 	loaded:
+		if k == 0 {
+			k = 1
+			if e = dct.lut[acc>>(64-lutBits)]; !e.resolved() {
+				b.acc, b.n, b.pos = acc, n, pos
+				diff = b.dcDifference(dct)
+				acc, n, pos, last = b.acc, b.n, b.pos, b.lastWord()
+				continue
+			}
+			acc <<= e.bits()
+			n -= int(e.bits())
+			diff = e.value()
+		}
 		if e = act.lut[acc>>(64-lutBits)]; !e.resolved() {
 			goto slow
 		}
