@@ -28,16 +28,16 @@ type listCmd struct {
 
 // openStore opens the store. A folder that is not there is made only for a
 // verb that fills it: elsewhere it is a mistyped name.
-func (s *session) openStore(make bool) (*store.Store, error) {
-	if _, err := os.Stat(s.Store); errors.Is(err, os.ErrNotExist) && !make {
+func (s *session) openStore(create bool) (*store.Store, error) {
+	if _, err := os.Stat(s.Store); errors.Is(err, os.ErrNotExist) && !create {
 		return nil, exit{exitStale, fmt.Errorf("there are no lists in %s\nmake one with \"tidemark list create NAME\", or name another folder with --store", s.Store)}
 	}
 	return store.Open(s.Store, store.Options{})
 }
 
 // withStore opens the store for f.
-func (s *session) withStore(make bool, f func(*store.Store) error) error {
-	st, err := s.openStore(make)
+func (s *session) withStore(create bool, f func(*store.Store) error) error {
+	st, err := s.openStore(create)
 	if err != nil {
 		return err
 	}

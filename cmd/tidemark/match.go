@@ -93,7 +93,7 @@ func (c *matchCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		var sum tally
-		print := s.matchPrinter(c)
+		tell := s.matchPrinter(c)
 		judge := func(ctx context.Context, _ *media.Hasher, j job) match.Answer {
 			if j.err != nil {
 				return match.Answer{V: 1, Input: j.Input, Decision: match.Undecided, Reason: match.Reason(j.err.Code)}
@@ -105,7 +105,7 @@ func (c *matchCmd) Run(ctx context.Context, s *session) error {
 				return ctx.Err()
 			}
 			sum.add(a)
-			return print(a, j.err)
+			return tell(a, j.err)
 		}); err != nil {
 			return err
 		}

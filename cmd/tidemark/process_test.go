@@ -44,26 +44,29 @@ func TestKilledImport(t *testing.T) {
 	if code, _, stderr := tidemark(t, "", "list", "create", "--store", folder, "trial"); code != 0 {
 		t.Fatal(stderr)
 	}
+	start := func(file string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), "tidemark", "list", "import", "--store", folder, "trial", file)
+		cmd.Stderr = new(bytes.Buffer)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd
+	}
 	// How long an import takes tells which moments there are.
 	begin := time.Now()
-	if code, _, stderr := tidemark(t, "", "list", "import", "--store", folder, "trial", writeList(t, dir, 0, entries)); code != 0 {
-		t.Fatal(stderr)
+	if cmd := start(writeList(t, dir, 0, entries)); cmd.Wait() != nil {
+		t.Fatalf("%v\n%s", cmd.ProcessState, cmd.Stderr)
 	}
 	whole := time.Since(begin)
 	have, lost, done := entries, 0, 0
 	for round := 1; round <= rounds; round++ {
 		file := writeList(t, dir, round, entries)
-		var stderr bytes.Buffer
-		cmd := exec.CommandContext(t.Context(), "tidemark", "list", "import", "--store", folder, "trial", file)
-		cmd.Stderr = &stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		cmd := start(file)
 		kill := time.AfterFunc(time.Duration(rand.Int64N(int64(whole*5/4))), func() { cmd.Process.Kill() })
 		err := cmd.Wait()
 		kill.Stop()
 		if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && (!ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL) {
-			t.Fatalf("round %d: %v\n%s", round, err, &stderr)
+			t.Fatalf("round %d: %v\n%s", round, err, cmd.Stderr)
 		}
 		st, openErr := store.Open(folder, store.Options{})
 		if openErr != nil {
