@@ -66,12 +66,17 @@ func (c *canvas) row(r image.Rectangle, y int) (rgb, alpha []byte) {
 // clear makes r transparent, and the colour of the background for those who
 // drop alpha.
 func (c *canvas) clear(r image.Rectangle) {
+	if r.Empty() {
+		return
+	}
+	first, _ := c.row(r, r.Min.Y)
+	for i := range first {
+		first[i] = c.background[i%3]
+	}
 	for y := r.Min.Y; y < r.Max.Y; y++ {
 		rgb, alpha := c.row(r, y)
+		copy(rgb, first)
 		clear(alpha)
-		for ; len(rgb) > 0; rgb = rgb[3:] {
-			copy(rgb, c.background[:])
-		}
 	}
 }
 

@@ -169,6 +169,27 @@ func TestPNG(t *testing.T) {
 	}
 }
 
+// The definition of the PNG standard, section 9.4.
+func TestPaeth(t *testing.T) {
+	distance := func(a, b int32) int32 { return max(a-b, b-a) }
+	for a := range int32(256) {
+		for b := range int32(256) {
+			for c := int32(0); c < 256; c += 3 {
+				want, estimate := a, a+b-c
+				if distance(estimate, b) < distance(estimate, want) {
+					want = b
+				}
+				if distance(estimate, c) < distance(estimate, want) {
+					want = c
+				}
+				if got := paeth(a, b, c); got != byte(want) {
+					t.Fatalf("paeth(%d, %d, %d) = %d, want %d", a, b, c, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestPNGDefects(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
 	whole := pngSpec{width: 20, height: 20, depth: 8, colour: pngPalette, colours: 7}.make(r)

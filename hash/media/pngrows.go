@@ -287,17 +287,18 @@ func unfilter(filter byte, row, line, above []byte, bpp int) error {
 }
 
 // paeth returns which of left, above and corner is nearest to left + above -
-// corner, the first of them if several are.
+// corner, the first of them if several are: the smaller neighbour if the corner
+// is so far above both that the estimate lies below them, the larger one in the
+// opposite case, and the corner in between. Written so, it needs no jumps.
 func paeth(left, above, corner int32) byte {
-	toLeft, toAbove := above-corner, left-corner
-	toCorner := toLeft + toAbove
-	toLeft, toAbove, toCorner = max(toLeft, -toLeft), max(toAbove, -toAbove), max(toCorner, -toCorner)
-	nearest, best := toLeft, left
-	if toAbove < nearest {
-		nearest, best = toAbove, above
+	low, high := min(left, above), max(left, above)
+	bound := 3*corner - left - above
+	best := corner
+	if high <= bound {
+		best = low
 	}
-	if toCorner < nearest {
-		best = corner
+	if bound <= low {
+		best = high
 	}
 	return byte(best)
 }
