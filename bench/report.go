@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// started is when the program was; clocks count from there.
+var started = time.Now()
+
 // machine says where and when figures were taken; without that they say
 // nothing.
 type machine struct {

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package main
+
+import "time"
+
+// threadTime returns the time of day, for want of the thread's own.
+func threadTime() time.Duration { return time.Since(started) }
