@@ -19,7 +19,12 @@ func convertYCbCrGeneric(dst, y, cb, cr []byte, n int) {
 	}
 }
 
-func clamp(v int32) byte { return byte(min(max(v, 0), 255)) }
+func clamp(v int32) byte {
+	if uint32(v) <= 255 {
+		return byte(v)
+	}
+	return byte(^v >> 31)
+}
 
 // interleave turns three planes into pixels.
 func interleave(dst, r, g, b []byte) {

@@ -236,7 +236,8 @@ var orders = func() (o [2]order) {
 //
 // The loop loads 56 bits or more for every four AC symbols, the first time for
 // the DC difference too: each that the lookup resolves takes at most lutBits,
-// and the others see to their own bits.
+// and the others see to their own bits. The four are written out, which makes
+// the function long, because whether to load is hard to predict for each alone.
 func (b *bitReader) block(dct, act *huffman, c *coefs, o *order) (diff int32, ac bool) {
 	data, last := b.data, b.lastWord()
 	acc, n, pos := b.acc, b.n, b.pos

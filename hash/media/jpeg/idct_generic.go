@@ -1,5 +1,7 @@
 package jpeg
 
+import "math"
+
 // The inverse DCT is libjpeg's "islow": the algorithm of Loeffler, Ligtenberg
 // and Moschytz ("Practical fast 1-D DCT algorithms with 11 multiplications",
 // ICASSP 1989) in 13-bit fixed point, columns first. Its constants are
@@ -45,43 +47,58 @@ func idct8(i0, i1, i2, i3, i4, i5, i6, i7 int16) (o0, o1, o2, o3, o4, o5, o6, o7
 	return t0 + u3, t1 + u2, t2 + u1, t3 + u0, t3 - u0, t2 - u1, t1 - u2, t0 - u3
 }
 
-func saturate16(v int32) int16 { return int16(min(max(v, -1<<15), 1<<15-1)) }
+func saturate16(v int32) int16 {
+	if w := int16(v); int32(w) == v {
+		return w
+	}
+	return int16(v>>31) ^ math.MaxInt16
+}
 
 // sample turns a result of the second pass into a sample.
-func sample(v int32) byte { return byte(min(max(v, -128), 127) + 128) }
+func sample(v int32) byte {
+	if v += 128; uint32(v) <= 255 {
+		return byte(v)
+	}
+	return byte(^v >> 31)
+}
 
 // idctGeneric turns one block of c into samples: the first if side is 0, the
 // second if it is 1. It clears the coefficients.
 func idctGeneric(c *coefs, side int, q *[64]int16, dst []byte, stride int) {
 	var w [64]int16
-	flat := true // no coefficient below the first row
-	for y := 1; y < 8 && flat; y++ {
-		flat = [8]int16(c[16*y+8*side:]) == [8]int16{}
-	}
+	in := (*[120]int16)(c[8*side:])
+	columns := int16(0) // all coefficients below the first row, or-ed
 	for x := range 8 {
-		p := c[8*side+x:]
-		if flat {
-			// As libjpeg-turbo, this wraps.
-			v := p[0] * q[x] << 2
-			for y := range 8 {
-				w[8*y+x] = v
-			}
+		p0, p1, p2, p3, p4, p5, p6, p7 := in[x], in[16+x], in[32+x], in[48+x], in[64+x], in[80+x], in[96+x], in[112+x]
+		below := p1 | p2 | p3 | p4 | p5 | p6 | p7
+		columns |= below
+		if below == 0 {
+			v := saturate16(int32(p0*q[x]) << 2)
+			w[x], w[8+x], w[16+x], w[24+x], w[32+x], w[40+x], w[48+x], w[56+x] = v, v, v, v, v, v, v, v
 			continue
 		}
-		o0, o1, o2, o3, o4, o5, o6, o7 := idct8(p[0]*q[x], p[16]*q[8+x], p[32]*q[16+x], p[48]*q[24+x],
-			p[64]*q[32+x], p[80]*q[40+x], p[96]*q[48+x], p[112]*q[56+x])
+		o0, o1, o2, o3, o4, o5, o6, o7 := idct8(p0*q[x], p1*q[8+x], p2*q[16+x], p3*q[24+x], p4*q[32+x], p5*q[40+x], p6*q[48+x], p7*q[56+x])
 		const half, shift = 1 << 10, 11
 		w[x], w[8+x], w[16+x], w[24+x] = saturate16((o0+half)>>shift), saturate16((o1+half)>>shift), saturate16((o2+half)>>shift), saturate16((o3+half)>>shift)
 		w[32+x], w[40+x], w[48+x], w[56+x] = saturate16((o4+half)>>shift), saturate16((o5+half)>>shift), saturate16((o6+half)>>shift), saturate16((o7+half)>>shift)
 	}
+	if columns == 0 {
+		// A block whose coefficients are all in the first row wraps, as with
+		// libjpeg-turbo.
+		for i := range w {
+			w[i] = in[i&7] * q[i&7] << 2
+		}
+	}
 	for y := range 8 {
-		r := w[8*y:][:8]
+		r := (*[8]int16)(w[8*y:])
 		o0, o1, o2, o3, o4, o5, o6, o7 := idct8(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7])
 		const half, shift = 1 << 17, 18
-		o := dst[y*stride:][:8]
+		o := (*[8]byte)(dst[y*stride:])
 		o[0], o[1], o[2], o[3] = sample((o0+half)>>shift), sample((o1+half)>>shift), sample((o2+half)>>shift), sample((o3+half)>>shift)
 		o[4], o[5], o[6], o[7] = sample((o4+half)>>shift), sample((o5+half)>>shift), sample((o6+half)>>shift), sample((o7+half)>>shift)
-		clear(c[16*y+8*side:][:8])
+	}
+	for y := range 8 {
+		*(*[8]int16)(in[16*y:]) = [8]int16{}
 	}
 }
 
