@@ -54,6 +54,8 @@ func (d *Decoder) Decode(ctx context.Context, file []byte, limits Limits, grid *
 	}
 	side := max(d.Width, d.Height)
 	switch {
+	case d.bits.pos == len(file):
+		return Picture{}, errEnded
 	case limits.Side > 0 && side > limits.Side:
 		return Picture{}, tooLarge("%dx%d pixels, a side has at most %d", d.Width, d.Height, limits.Side)
 	case limits.Pixels > 0 && int64(d.Width)*int64(d.Height) > limits.Pixels:
@@ -111,9 +113,6 @@ func (d *Decoder) decodeScan(ctx context.Context) (truncated bool, err error) {
 		if ac[i], err = d.table(1, c.acIndex, forAC); err != nil {
 			return false, err
 		}
-	}
-	if len(d.bits.data) == d.bits.pos {
-		return false, errEnded
 	}
 	r := restarter{left: d.restart}
 	for y := range d.mcusY {

@@ -2,21 +2,14 @@ package jpeg
 
 import (
 	"context"
-	"fmt"
+	"math"
 )
-
-func tooLarge(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrTooLarge, fmt.Sprintf(format, args...))
-}
 
 // decodeScans decodes a picture whose coefficients come in several scans: a
 // progressive one, or a sequential one with components of their own scans. It
 // keeps all coefficients, and transforms and emits them at the end. It reports
 // whether data was missing.
 func (d *Decoder) decodeScans(ctx context.Context) (truncated bool, err error) {
-	if len(d.bits.data) == d.bits.pos {
-		return false, errEnded
-	}
 	var s scanner
 	for more := true; more; {
 		if err := s.begin(d); err != nil {
@@ -88,8 +81,11 @@ func (d *Decoder) planStore(limit int64) error {
 			c.known[k], c.knownBefore[k] = -1, -1
 		}
 	}
-	if limit > 0 && int64(blocks)*storedBlock > limit {
-		return tooLarge("%d bytes of coefficients, at most %d", int64(blocks)*storedBlock, limit)
+	if limit == 0 {
+		limit = math.MaxInt
+	}
+	if size := int64(blocks) * storedBlock; size > limit {
+		return tooLarge("%d bytes of coefficients, at most %d", size, limit)
 	}
 	d.store = zeroed(d.store, 64*blocks)
 	if d.Progressive {

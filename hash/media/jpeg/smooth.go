@@ -158,7 +158,7 @@ func (c *component) smooth(block *[64]int16, dc *[25]int32, known *[64]int8, alo
 
 // estimate returns the estimate of coefficient k from the DC coefficients
 // around.
-func (c *component) estimate(k int, dc *[25]int32, alone bool) int {
+func (c *component) estimate(k int, dc *[25]int32, alone bool) int64 {
 	weights := &estimates[k].known
 	if alone {
 		weights = &estimates[k].alone
@@ -167,7 +167,7 @@ func (c *component) estimate(k int, dc *[25]int32, alone bool) int {
 	for i, w := range weights {
 		sum += w * dc[i]
 	}
-	num, q := int(sum)*int(uint16(c.quant[0])), int(uint16(c.quant[zigzag[k]]))
+	num, q := int64(sum)*int64(uint16(c.quant[0])), int64(uint16(c.quant[zigzag[k]]))
 	if num >= 0 {
 		return (q<<7 + num) / (q << 8)
 	}
