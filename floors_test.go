@@ -137,10 +137,10 @@ func TestHashStandsAlone(t *testing.T) {
 		}
 		want := []string{}
 		if goarch == "amd64" {
-			want = []string{"github.com/klauspost/cpuid/v2", "golang.org/x/sys/cpu"}
+			want = []string{"github.com/klauspost/cpuid/v2", "golang.org/x/sys"}
 		}
 		for _, dep := range foreign {
-			if !slices.Contains(want, dep) {
+			if !slices.ContainsFunc(want, func(w string) bool { return dep == w || strings.HasPrefix(dep, w+"/") }) {
 				t.Errorf("on %s, hash depends on %s, want only %s", platform, dep, cmp.Or(strings.Join(want, ", "), "the standard library"))
 			}
 		}
