@@ -2,5 +2,4 @@
 
 package hash
 
-// kernels are the flags that choose assembly, the strongest first.
-var kernels = []kernel{{"avx512", &useAVX512BITALG}, {"avx2", &useAVX2}}
+var kernels = []kernel{{"avx2", &useAVX2}}

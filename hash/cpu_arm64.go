@@ -4,5 +4,5 @@ package hash
 
 import "github.com/klauspost/cpuid/v2"
 
-// Which assembly this machine can run.
+// useNEON reports whether this machine can run the assembly.
 var useNEON = cpuid.CPU.Supports(cpuid.ASIMD)

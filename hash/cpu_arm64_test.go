@@ -2,5 +2,4 @@
 
 package hash
 
-// kernels are the flags that choose assembly.
 var kernels = []kernel{{"neon", &useNEON}}

@@ -69,10 +69,11 @@ func (b *lineBox) begin() {
 	clear(b.past[:b.window])
 }
 
-// pass moves the box by n columns, a multiple of 8. Line r of src begins at
-// src[r*stride]; the means, or the sums times b.mul, go to dst.
-func (b *lineBox) pass(dst [][lanes]float32, src []float32, stride, n int) {
-	passLines(b, dst[:n], src[:(lanes-1)*stride+n], stride)
+// pass moves the box by len(dst) columns, a multiple of 8. Line r of src begins
+// at src[r*stride]; the means, or the sums times b.mul, go to dst.
+func (b *lineBox) pass(dst [][lanes]float32, src []float32, stride int) {
+	n := len(dst)
+	passLines(b, dst, src[:(lanes-1)*stride+n], stride)
 	copy(b.past[:b.window], b.past[n:])
 }
 
@@ -241,9 +242,9 @@ func (f *filter) pass() {
 			l.mul = f.across.reciprocal()
 		}
 		tile := f.tile[:end-x]
-		l.pass(tile, f.band[x:], f.stride, end-x)
+		l.pass(tile, f.band[x:], f.stride)
 		c.pass(f.rowsTile[:], chunk, tile, x)
-		f.lines[1].pass(tile, f.rowsTile[:], chunk, end-x)
+		f.lines[1].pass(tile, f.rowsTile[:], chunk)
 		first := k
 		for k < 64 && int(f.pointAt[k]) < end {
 			k++

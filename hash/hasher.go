@@ -42,8 +42,9 @@ type Sum struct {
 
 // Hasher computes PDQ hashes of pictures that come row by row. The zero value
 // is ready. A Hasher keeps its buffers, so hashing allocates nothing in steady
-// state; it must not be used by two goroutines at a time. The buffers grow to
-// about a thirtieth of a byte a pixel and function, plus half a megabyte.
+// state; it must not be used by two goroutines at a time. For [Full] the buffers
+// take a 32nd of a byte a pixel and 72 bytes a column, for each function 100 kB
+// more.
 //
 //	h.Start(width, height, hash.Full|hash.Shrink512)
 //	for each band of rows { h.WriteRGB(pix) }
