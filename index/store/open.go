@@ -121,7 +121,7 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, wrapFolder(dir, err)
 	}
 	mem := max(cmp.Or(o.Memory, 512<<20), 128<<20)
-	db, err := badger.Open(badgerOptions(filepath.Join(dir, badgerName), mem))
+	db, err := openBadger(filepath.Join(dir, badgerName), mem)
 	if err != nil {
 		return nil, wrapBadger(dir, err)
 	}
@@ -186,6 +186,20 @@ func wrapBadger(dir string, err error) error {
 		return fmt.Errorf("%w: %v", ErrReadOnly, err)
 	}
 	return &DamageError{dir, []Fault{{Err: err}}}
+}
+
+// openBadger opens the database. A process that is killed between creating a
+// log file and giving it its length leaves an empty one, over which 4.9.6
+// fails to open; but it has given the file its length by then, so that the next
+// try gets past it. There are at most two such files, one of each kind of log.
+func openBadger(dir string, mem int64) (db *badger.DB, err error) {
+	for range 3 {
+		db, err = badger.Open(badgerOptions(dir, mem))
+		if err == nil || !strings.HasSuffix(err.Error(), "Create a new file") {
+			break
+		}
+	}
+	return db, err
 }
 
 // badgerOptions are not taste: the defaults lose acknowledged writes on power
