@@ -1,0 +1,167 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/hash/media"
+	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/match"
+)
+
+func TestRefresh(t *testing.T) {
+	st := open(t)
+	secret := func(n int) hash.Hash { return hash.Digests([]byte{byte(n)})[0] }
+	create(t, st, store.List{Name: "a", Mode: match.ModeBlock}, entry("1", secret(1)))
+	create(t, st, store.List{Name: "b", Mode: match.ModeBlock}, entry("2", secret(2)))
+	e := start(t, st, match.Policy{})
+	decided := func(n int) match.Answer { return e.Match(t.Context(), Request{Data: []byte{byte(n)}}) }
+	refresh := func() {
+		t.Helper()
+		if err := e.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := e.state.Load().lists["b"]
+	before := decided(1)
+
+	apply(t, st, "a", store.Change{Put: []store.Entry{entry("3", secret(3))}, Delete: []string{"1"}})
+	if a := decided(3); a.Decision != match.Allow || a.Lists["a"] != before.Lists["a"] {
+		t.Errorf("before Refresh, Match(new) = %s by %v, want allow by %v", a.Decision, a.Lists, before.Lists)
+	}
+	refresh()
+	if a := decided(3); a.Decision != match.Block || a.Lists["a"].Seq != before.Lists["a"].Seq+1 {
+		t.Errorf("after Refresh, Match(new) = %s by %v, want block by the next version", a.Decision, a.Lists)
+	}
+	if a := decided(1); a.Decision != match.Allow {
+		t.Errorf("after Refresh, Match(deleted) = %s, want allow", a.Decision)
+	}
+	if e.state.Load().lists["b"] != kept {
+		t.Error("Refresh read a list again that had not changed")
+	}
+
+	if err := st.Configure(t.Context(), store.List{Name: "b", Mode: match.ModeReview}); err != nil {
+		t.Fatal(err)
+	}
+	refresh()
+	if a := decided(2); a.Decision != match.Review || a.Policy == before.Policy {
+		t.Errorf("after a new mode, Match = %s by policy %s, want review by another than %s", a.Decision, a.Policy, before.Policy)
+	}
+
+	// A list of the same name and version as one that was removed is another.
+	if err := st.Remove(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	create(t, st, store.List{Name: "b", Mode: match.ModeBlock}, entry("4", secret(4)))
+	refresh()
+	if a, b := decided(2), decided(4); a.Decision != match.Allow || b.Decision != match.Block {
+		t.Errorf("after the list was made anew, Match = %s, %s; want allow, block", a.Decision, b.Decision)
+	}
+}
+
+func TestMissingAndStaleLists(t *testing.T) {
+	st := open(t)
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, entry("a", hash.Digests([]byte("a"))[0]))
+	e := start(t, st, match.Policy{Lists: map[string]match.ListPolicy{"gone": {Mode: match.ModeReview}}})
+	if a := e.Match(t.Context(), Request{Data: []byte("b")}); a.Decision != match.Undecided || a.Reason != match.ListMissing || !strings.Contains(a.Words, "gone") {
+		t.Errorf("without a list of the policy, Match = %s because %s: %s; want undecided, list_missing", a.Decision, a.Reason, a.Words)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("a")}); a.Decision != match.Block || !slices.Equal(a.Undecided, []match.Reason{match.ListMissing}) {
+		t.Errorf("Match(copy) = %s, undecided %v; want block, and list_missing told", a.Decision, a.Undecided)
+	}
+
+	e = start(t, st, match.Policy{})
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := e.Refresh(cancelled); err == nil {
+		t.Fatal("Refresh of a cancelled context = nil, want an error")
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("b")}); a.Reason != match.ListStale {
+		t.Errorf("after a Refresh that failed, Match = %s because %s, want undecided, list_stale", a.Decision, a.Reason)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("a")}); a.Decision != match.Block {
+		t.Errorf("after a Refresh that failed, Match(copy) = %s, want block", a.Decision)
+	}
+	if err := e.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("b")}); a.Decision != match.Allow {
+		t.Errorf("after one that succeeded, Match = %s because %s, want allow", a.Decision, a.Reason)
+	}
+}
+
+// TestRefreshToBadPolicy checks that an engine goes on by its old lists, and
+// says so, when what the store says of a list makes no policy.
+func TestRefreshToBadPolicy(t *testing.T) {
+	st := open(t)
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, entry("a", hash.Digests([]byte("a"))[0]))
+	e := start(t, st, match.Policy{})
+	if err := st.Configure(t.Context(), store.List{Name: "list", Mode: match.ModeBenign}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Refresh(t.Context()); err == nil || !strings.Contains(err.Error(), "surfaces") {
+		t.Errorf("Refresh to a benign list without surfaces = %v, want an error about surfaces", err)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("b")}); a.Reason != match.ListStale {
+		t.Errorf("Match = %s because %s, want undecided, list_stale", a.Decision, a.Reason)
+	}
+	if a := e.Match(t.Context(), Request{Data: []byte("a")}); a.Decision != match.Block {
+		t.Errorf("Match(copy) = %s, want block", a.Decision)
+	}
+}
+
+func TestBadPolicy(t *testing.T) {
+	st := open(t)
+	if _, err := New(t.Context(), st, match.Policy{Lists: map[string]match.ListPolicy{"a": {Mode: "blok"}}}, media.Limits{}); err == nil || !strings.Contains(err.Error(), "blok") {
+		t.Errorf("New with mode blok = %v, want an error that names it", err)
+	}
+}
+
+// TestOneMoment changes two lists while uploads are judged: all answers of one
+// state say the same, and each is by versions that belong together.
+func TestOneMoment(t *testing.T) {
+	st := open(t)
+	upload := []byte("upload")
+	listed := entry("e", hash.Digests(upload)[2])
+	create(t, st, store.List{Name: "list", Mode: match.ModeBlock}, listed)
+	e := start(t, st, match.Policy{})
+	first := e.Match(t.Context(), Request{Data: upload}).Lists["list"].Seq
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	for range 3 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				a := e.Match(context.Background(), Request{Data: upload})
+				want := match.Block
+				if (a.Lists["list"].Seq-first)%2 == 1 {
+					want = match.Allow
+				}
+				if a.Decision != want {
+					t.Errorf("by version %d, Match = %s, want %s", a.Lists["list"].Seq, a.Decision, want)
+					return
+				}
+			}
+		})
+	}
+	for range 10 {
+		apply(t, st, "list", store.Change{Delete: []string{"e"}})
+		if err := e.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		apply(t, st, "list", store.Change{Put: []store.Entry{listed}})
+		if err := e.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+}
