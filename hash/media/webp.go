@@ -207,37 +207,50 @@ func videoRow(dst []byte, m *image.YCbCr, y int) {
 	un, uf := m.Cb[near*m.CStride:], m.Cb[far*m.CStride:]
 	vn, vf := m.Cr[near*m.CStride:], m.Cr[far*m.CStride:]
 
-	videoPixel(dst, luma[0], edge(un[0], uf[0]), edge(vn[0], vf[0]))
-	x, c := 1, 1
-	for ; x+1 < width; x, c = x+2, c+1 {
-		u0, u1 := between(un[c-1], un[c], uf[c-1], uf[c])
-		v0, v1 := between(vn[c-1], vn[c], vf[c-1], vf[c])
-		videoPixel(dst[3*x:], luma[x], u0, v0)
-		videoPixel(dst[3*x+3:], luma[x+1], u1, v1)
+	u, v := edge(un[0], uf[0]), edge(vn[0], vf[0])
+	dst[0], dst[1], dst[2] = red(luma[0], v), green(luma[0], u, v), blue(luma[0], u)
+	// Between chroma samples c and c+1 lie two pixels.
+	last := (width - 1) / 2
+	un, uf, vn, vf = un[:last+1], uf[:last+1], vn[:last+1], vf[:last+1]
+	for c := range last {
+		u0, u1 := between(int32(un[c]), int32(un[c+1]), int32(uf[c]), int32(uf[c+1]))
+		v0, v1 := between(int32(vn[c]), int32(vn[c+1]), int32(vf[c]), int32(vf[c+1]))
+		p, l := dst[6*c+3:6*c+9:6*c+9], luma[2*c+1:2*c+3:2*c+3]
+		p[0], p[1], p[2] = red(l[0], v0), green(l[0], u0, v0), blue(l[0], u0)
+		p[3], p[4], p[5] = red(l[1], v1), green(l[1], u1, v1), blue(l[1], u1)
 	}
-	if x < width {
-		videoPixel(dst[3*x:], luma[x], edge(un[c-1], uf[c-1]), edge(vn[c-1], vf[c-1]))
+	if width%2 == 0 {
+		u, v := edge(un[last], uf[last]), edge(vn[last], vf[last])
+		p, l := dst[3*width-3:3*width], luma[width-1]
+		p[0], p[1], p[2] = red(l, v), green(l, u, v), blue(l, u)
 	}
 }
 
 // edge interpolates chroma in the first and last column.
 func edge(near, far uint8) int32 { return (3*int32(near) + int32(far) + 2) >> 2 }
 
-// between interpolates chroma at the two pixels between the samples at 0 and 1.
-func between(near0, near1, far0, far1 uint8) (int32, int32) {
-	n0, n1, f0, f1 := int32(near0), int32(near1), int32(far0), int32(far1)
-	sum := n0 + n1 + f0 + f1 + 8
-	return ((sum+2*(n1+f0))>>3 + n0) >> 1, ((sum+2*(n0+f1))>>3 + n1) >> 1
+// between interpolates chroma at the two pixels between two samples, where far
+// is the row beyond.
+func between(near0, near1, far0, far1 int32) (int32, int32) {
+	sum := near0 + near1 + far0 + far1 + 8
+	return ((sum+2*(near1+far0))>>3 + near0) >> 1, ((sum+2*(near0+far1))>>3 + near1) >> 1
 }
 
-// videoPixel converts with the fixed-point factors of libwebp, 14 bits after
-// the point of which 8 are dropped at once.
-func videoPixel(dst []byte, luma uint8, u, v int32) {
-	y := int32(luma) * 19077 >> 8
-	dst[2] = clip6(y + u*33050>>8 - 17685)
-	dst[1] = clip6(y - u*6419>>8 - v*13320>>8 + 8708)
-	dst[0] = clip6(y + v*26149>>8 - 14234)
+// The fixed-point factors are those of libwebp, 14 bits after the point of which
+// 8 are dropped at once.
+
+func red(luma uint8, v int32) uint8 { return clip6(int32(luma)*19077>>8 + v*26149>>8 - 14234) }
+
+func green(luma uint8, u, v int32) uint8 {
+	return clip6(int32(luma)*19077>>8 - u*6419>>8 - v*13320>>8 + 8708)
 }
+
+func blue(luma uint8, u int32) uint8 { return clip6(int32(luma)*19077>>8 + u*33050>>8 - 17685) }
 
 // clip6 drops 6 bits after the point.
-func clip6(v int32) uint8 { return uint8(min(max(v>>6, 0), 255)) }
+func clip6(v int32) uint8 {
+	if uint32(v) < 1<<14 {
+		return uint8(v >> 6)
+	}
+	return ^uint8(v >> 31) // 0 below, 255 above
+}
