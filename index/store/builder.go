@@ -5,11 +5,8 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
-
-	"github.com/dgraph-io/badger/v4"
 )
 
 // builder writes a run: operations come in the order of their ids, chunks go
@@ -17,7 +14,7 @@ import (
 // goroutines and written by one.
 type builder struct {
 	ctx     context.Context
-	db      *badger.DB
+	s       *Store
 	list    listID
 	id      runID
 	payload bool // salted, and summed into the list's lanes
@@ -38,8 +35,6 @@ type builder struct {
 	waits  int64  // bytes of rest
 }
 
-type pair struct{ key, value []byte }
-
 type builtChunk struct {
 	ref   chunkRef
 	value []byte
@@ -49,9 +44,9 @@ type builtChunk struct {
 	lanes *lanes
 }
 
-func newBuilder(ctx context.Context, db *badger.DB, list listID, id runID, payload bool) *builder {
-	b := &builder{ctx: ctx, db: db, list: list, id: id, payload: payload,
-		order: make(chan chan builtChunk, 2*runtime.GOMAXPROCS(0)), result: make(chan error, 1)}
+func newBuilder(ctx context.Context, s *Store, list listID, id runID, payload bool) *builder {
+	b := &builder{ctx: ctx, s: s, list: list, id: id, payload: payload,
+		order: make(chan chan builtChunk, 2*workers()), result: make(chan error, 1)}
 	go func() { b.result <- b.gather() }()
 	return b
 }
@@ -120,7 +115,7 @@ func (b *builder) gather() error {
 		b.rest = append(b.rest, pair{b.id.key(b.list, len(b.dir)-1), c.value})
 		b.waits += int64(len(c.value))
 		// What finish leaves must fit beside a list's record.
-		if b.waits > b.db.MaxBatchSize()/3 && failed == nil {
+		if b.waits > b.s.db.MaxBatchSize()/3 && failed == nil {
 			failed = b.flush()
 		}
 	}
@@ -128,7 +123,7 @@ func (b *builder) gather() error {
 }
 
 func (b *builder) flush() error {
-	err := writePairs(b.db, b.rest)
+	err := b.s.write(b.rest)
 	b.rest, b.waits = nil, 0
 	return err
 }
@@ -149,18 +144,14 @@ func (b *builder) finish() (*run, error) {
 	}, nil
 }
 
-// clean deletes what b has written of a run that became part of nothing. After
-// a commit whose outcome is unknown it does nothing.
-func (s *Store) clean(b *builder, err error) error {
-	s.mu.RLock()
-	unknown := s.failed != nil
-	s.mu.RUnlock()
+// clean deletes what was written of a run that, for err, became part of
+// nothing. After a commit whose outcome is unknown it does nothing.
+func (b *builder) clean(err error) error {
+	b.s.mu.RLock()
+	unknown := b.s.failed != nil
+	b.s.mu.RUnlock()
 	if err == nil || unknown {
 		return nil
 	}
-	var dead [][]byte
-	for i := range len(b.dir) {
-		dead = append(dead, b.id.key(b.list, i))
-	}
-	return deleteKeys(s.db, dead)
+	return b.s.delete(runKeys(b.list, b.id, len(b.dir)))
 }

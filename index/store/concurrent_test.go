@@ -5,18 +5,19 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Readers see versions that are whole while two lists change, are merged and
-// one comes and goes.
+// erased, and one comes and goes.
 func TestConcurrent(t *testing.T) {
 	s := open(t, t.TempDir())
-	for _, name := range []string{"a", "b"} {
+	for _, name := range []string{"a", "b", "d"} {
 		create(t, s, name)
 	}
 	const changes = 30
 	var wg sync.WaitGroup
-	for _, name := range []string{"a", "b"} {
+	for _, name := range []string{"a", "d"} {
 		wg.Go(func() {
 			for i := range changes {
 				// Version n holds n pairs of entries.
@@ -54,6 +55,15 @@ func TestConcurrent(t *testing.T) {
 			create(t, s, "c")
 			apply(t, s, "c", Change{Put: []Entry{pdqEntry("x", 1)}})
 			if err := s.Remove(t.Context(), "c"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wg.Go(func() {
+		for range 5 {
+			apply(t, s, "b", Change{Put: []Entry{pdqEntry("x", 1)}})
+			apply(t, s, "b", Change{Delete: []string{"x"}})
+			if _, err := s.Erase(t.Context(), "b", time.Now()); err != nil && !errors.Is(err, errStale) {
 				t.Error(err)
 			}
 		}

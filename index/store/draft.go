@@ -12,8 +12,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/dgraph-io/badger/v4"
 )
 
 // Draft is a change in the making, which may be larger than memory: it is kept
@@ -187,7 +185,7 @@ func join(a, b op) (op, error) {
 // spill moves what the draft holds in memory into the database.
 func (d *Draft) spill(ctx context.Context) error {
 	id := runID{keyDraft, d.num<<16 | uint64(len(d.spills))}
-	b := newBuilder(ctx, d.s.db, d.list.id, id, false)
+	b := newBuilder(ctx, d.s, d.list.id, id, false)
 	var failed error
 	for o, err := range d.sorted() {
 		if failed = err; err != nil {
@@ -199,7 +197,7 @@ func (d *Draft) spill(ctx context.Context) error {
 	if err := errors.Join(failed, err); err != nil {
 		return err
 	}
-	if err := writePairs(d.s.db, b.rest); err != nil {
+	if err := d.s.write(b.rest); err != nil {
 		return fmt.Errorf("store: writing a draft: %w", err)
 	}
 	d.spills = append(d.spills, run)
@@ -279,12 +277,10 @@ func (d *Draft) Discard() {
 	d.blocks, d.edits = nil, nil
 	var dead [][]byte
 	for _, r := range d.spills {
-		for i := range r.dir {
-			dead = append(dead, r.key(d.list.id, i))
-		}
+		dead = append(dead, runKeys(d.list.id, r.runID, len(r.dir))...)
 	}
 	// What cannot be deleted now is when the store is next opened.
-	_ = deleteKeys(d.s.db, dead)
+	_ = d.s.delete(dead)
 }
 
 // Apply appends a change to a list's chain. When it returns without error the
@@ -329,8 +325,8 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (a Appli
 
 	rec := st.rec
 	w := writing{rec: record{list: rec.id, seq: rec.seq + 1, prev: rec.head, time: time.Now().UTC().Round(0), note: note}}
-	w.b = newBuilder(ctx, d.s.db, rec.id, runID{keyPayload, w.rec.seq}, true)
-	defer func() { err = errors.Join(err, d.s.clean(w.b, err)) }()
+	w.b = newBuilder(ctx, d.s, rec.id, runID{keyPayload, w.rec.seq}, true)
+	defer func() { err = errors.Join(err, w.b.clean(err)) }()
 	err = d.write(ctx, st, &w)
 	payload, finishErr := w.b.finish()
 	if err = errors.Join(err, finishErr); err != nil {
@@ -438,19 +434,4 @@ func (d *Draft) write(ctx context.Context, st *listState, w *writing) error {
 		}
 	}
 	return nil
-}
-
-// writePairs writes in one transaction.
-func writePairs(db *badger.DB, ps []pair) error {
-	if len(ps) == 0 {
-		return nil
-	}
-	return db.Update(func(txn *badger.Txn) error {
-		for _, p := range ps {
-			if err := txn.Set(p.key, p.value); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }

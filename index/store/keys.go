@@ -13,6 +13,7 @@ import (
 //	p list seq position       a chunk of a change's payload
 //	s list run position       a chunk of a merged state
 //	d list draft position     a chunk of a draft; gone when the store is opened
+//	z                         nothing; see flush
 //
 // A list's record names the head of its chain and the runs of its state; a
 // chunk that is not reached from there was left by a write that was cut short.
@@ -23,6 +24,7 @@ const (
 	keyPayload = 'p'
 	keyState   = 's'
 	keyDraft   = 'd'
+	keyFlush   = 'z'
 )
 
 // listID names a list in keys and records, whatever it is called.
@@ -58,4 +60,13 @@ func parseRunKey(k []byte) (id listID, r runID, position uint32, ok bool) {
 		return id, r, 0, false
 	}
 	return listID(k[1:17]), runID{k[0], binary.BigEndian.Uint64(k[17:])}, binary.BigEndian.Uint32(k[25:]), true
+}
+
+// runKeys returns the keys of a run's first n chunks.
+func runKeys(id listID, r runID, n int) [][]byte {
+	ks := make([][]byte, n)
+	for i := range ks {
+		ks[i] = r.key(id, i)
+	}
+	return ks
 }

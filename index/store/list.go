@@ -112,7 +112,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 		return nil
 	})
 	if err == nil {
-		err = deleteKeys(s.db, dead)
+		err = s.delete(dead)
 	}
 	if err != nil {
 		return fmt.Errorf("store: list %s is removed, but its data remains until the next start: %w", name, err)
@@ -183,7 +183,7 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 	if err := prepareHead(s.dir, s.head(rec.rev, rec)); err != nil {
 		return fmt.Errorf("store: writing the head file: %w", err)
 	}
-	err = s.db.Update(func(txn *badger.Txn) error {
+	err = s.update(func(txn *badger.Txn) error {
 		for _, p := range ps {
 			if err := txn.Set(p.key, p.value); err != nil {
 				return err

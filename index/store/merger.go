@@ -106,12 +106,12 @@ func (s *Store) mergeRuns(ctx context.Context, l *list, from func([]*run) int) e
 		return nil
 	}
 	old := st.runs[at:]
-	b := newBuilder(ctx, s.db, l.id, runID{keyState, st.rec.nextRun}, false)
+	b := newBuilder(ctx, s, l.id, runID{keyState, st.rec.nextRun}, false)
 	merged, err := writeMerged(ctx, newMerge(reader{txn, l.id}, old), b, at == 0)
 	if err == nil {
 		err = s.installMerged(ctx, l, at, old, merged, b.rest)
 	}
-	return errors.Join(err, s.clean(b, err))
+	return errors.Join(err, b.clean(err))
 }
 
 // writeMerged writes the entries of m as a run. What is gone is left out if no
@@ -155,10 +155,8 @@ func (s *Store) installMerged(ctx context.Context, l *list, from int, old []*run
 	var dead [][]byte
 	for _, r := range old {
 		if r.kind == keyState {
-			for i := range r.dir {
-				dead = append(dead, r.key(l.id, i))
-			}
+			dead = append(dead, runKeys(l.id, r.runID, len(r.dir))...)
 		}
 	}
-	return deleteKeys(s.db, dead)
+	return s.delete(dead)
 }

@@ -71,6 +71,10 @@ type Store struct {
 
 	commitMu sync.Mutex // held while the database and the head file change
 
+	// gate is held for reading by who writes to the database, which is refused
+	// while compact, which holds it for writing, flushes.
+	gate sync.RWMutex
+
 	mu     sync.RWMutex // guards what follows, held for moments
 	closed bool
 	failed error // after a write whose outcome is unknown; no other is accepted
@@ -346,7 +350,7 @@ func (s *Store) sweep(txn *badger.Txn) error {
 		}
 		it.Close()
 	}
-	return deleteKeys(s.db, dead)
+	return s.delete(dead)
 }
 
 // chunks returns how many chunks a run has that a list reaches.
@@ -365,20 +369,6 @@ func (s *Store) chunks(txn *badger.Txn, id listID, run runID) uint64 {
 		}
 	}
 	return 0
-}
-
-func deleteKeys(db *badger.DB, keys [][]byte) error {
-	if len(keys) == 0 {
-		return nil
-	}
-	wb := db.NewWriteBatch()
-	defer wb.Cancel()
-	for _, k := range keys {
-		if err := wb.Delete(k); err != nil {
-			return err
-		}
-	}
-	return wb.Flush()
 }
 
 // Close releases the folder. It waits until all snapshots are closed and

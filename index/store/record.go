@@ -115,6 +115,7 @@ type listRecord struct {
 	quarantined uint64
 	applied     time.Time
 	cursor      string
+	erased      uint64 // what went with changes up to this number is erased
 
 	nextRun uint64
 	runs    []runRecord // the state: later ones hide earlier ones
@@ -151,6 +152,7 @@ func (l *listRecord) encode() []byte {
 	}
 	b = appendTime(b, l.applied)
 	b = appendText(b, l.cursor)
+	b = binary.AppendUvarint(b, l.erased)
 
 	b = binary.AppendUvarint(b, l.nextRun)
 	b = binary.AppendUvarint(b, uint64(len(l.runs)))
@@ -189,6 +191,7 @@ func (l *listRecord) decode(b string) error {
 	}
 	l.applied = d.time()
 	l.cursor = d.text(maxCursor)
+	l.erased = d.number()
 
 	l.nextRun = d.number()
 	for range d.count(maxRuns) {

@@ -189,29 +189,14 @@ func (m merge) find(id string) (string, error) {
 func loadRun(ctx context.Context, r reader, rec runRecord) (*run, error) {
 	out := &run{runRecord: rec, dir: make([]chunkRef, rec.chunks)}
 	sums := make([][sha256.Size]byte, rec.chunks)
-	var next, ops atomic.Int64
-	errs := make([]error, runtime.GOMAXPROCS(0))
-	var wg sync.WaitGroup
-	for w := range errs {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(sums) {
-					return
-				}
-				if errs[w] = ctx.Err(); errs[w] != nil {
-					return
-				}
-				var n int
-				if out.dir[i], sums[i], n, errs[w] = r.examine(rec.runID, i); errs[w] != nil {
-					return
-				}
-				ops.Add(int64(n))
-			}
-		})
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
+	var ops atomic.Int64
+	err := each(ctx, len(sums), func(_, i int) error {
+		ref, sum, n, err := r.examine(rec.runID, i)
+		out.dir[i], sums[i] = ref, sum
+		ops.Add(int64(n))
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	if runDigest(sums) != rec.digest || uint64(ops.Load()) != rec.ops {
@@ -219,6 +204,30 @@ func loadRun(ctx context.Context, r reader, rec runRecord) (*run, error) {
 	}
 	return out, nil
 }
+
+// each calls f for 0 to n-1, on as many goroutines as there are processors,
+// which it numbers. It stops at the first error.
+func each(ctx context.Context, n int, f func(worker, i int) error) error {
+	var next atomic.Int64
+	errs := make([]error, workers())
+	var wg sync.WaitGroup
+	for w := range errs {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil; i = int(next.Add(1)) - 1 {
+				if errs[w] = ctx.Err(); errs[w] == nil {
+					errs[w] = f(w, i)
+				}
+			}
+			if errs[w] != nil {
+				next.Store(int64(n))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func workers() int { return runtime.GOMAXPROCS(0) }
 
 func (r reader) examine(id runID, position int) (ref chunkRef, sum [sha256.Size]byte, ops int, err error) {
 	item, err := r.txn.Get(id.key(r.id, position))

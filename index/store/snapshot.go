@@ -157,7 +157,7 @@ func (v *Snapshot) edits(ctx context.Context, seq uint64, yield func(Edit, error
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		ops, leaf, err := v.reader().payload(seq, i)
+		ops, _, leaf, err := v.reader().payload(seq, i)
 		if err != nil {
 			return false, err
 		}
@@ -182,22 +182,23 @@ func (v *Snapshot) edits(ctx context.Context, seq uint64, yield func(Edit, error
 	return true, nil
 }
 
-// payload reads a chunk of a change and its leaf digest.
-func (r reader) payload(seq uint64, position int) (ops []op, leaf [sha256.Size]byte, err error) {
+// payload reads a chunk of a change, with its salt and its leaf digest.
+func (r reader) payload(seq uint64, position int) (ops []op, salt string, leaf [sha256.Size]byte, err error) {
 	c, _, err := r.chunk(runID{keyPayload, seq}, position)
 	if err != nil {
-		return nil, leaf, err
+		return nil, "", leaf, err
 	}
-	salt := c.salt
+	salt = c.salt
+	ops = make([]op, 0, c.left)
 	for {
 		o, more, err := c.next()
 		switch {
 		case err != nil:
-			return nil, leaf, fmt.Errorf("change %d: %w", seq, err)
+			return nil, "", leaf, fmt.Errorf("change %d: %w", seq, err)
 		case !more:
-			return ops, leafDigest(salt, ops), nil
+			return ops, salt, leafDigest(salt, ops), nil
 		case o.sign == signGone:
-			return nil, leaf, fmt.Errorf("change %d: %w", seq, errChunkForm)
+			return nil, "", leaf, fmt.Errorf("change %d: %w", seq, errChunkForm)
 		}
 		ops = append(ops, o)
 	}
