@@ -17,6 +17,13 @@ import (
 // a source. To bring it into step would be to remove them.
 var ErrForeign = errors.New("ingest: the list holds entries of its own; a source needs a list to itself")
 
+// SourceError is an error of a source. The store is well, and the next run
+// may be, too.
+type SourceError struct{ Err error }
+
+func (e *SourceError) Error() string { return e.Err.Error() }
+func (e *SourceError) Unwrap() error { return e.Err }
+
 // Target says which lists a source fills.
 type Target struct {
 	List   string // what no route takes
@@ -100,8 +107,9 @@ const (
 
 // Sync brings the lists of a target into step with their source. Each change
 // goes into the store with the checkpoint behind it, so a run that is cut short
-// is gone on with by the next. The report tells what was done, also beside an
-// error. Only one run at a time may fill a list.
+// is gone on with by the next. The error is a [*SourceError] if the source is at
+// fault. The report tells what was done, also beside an error. Only one run at a
+// time may fill a list.
 //
 // The lists get each batch one after the other, the main one last. If the
 // program dies in between, the next run begins at the lowest checkpoint and
@@ -228,7 +236,7 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 				return ctx.Err()
 			}
 			// What came before the failure holds.
-			return errors.Join(c.err, s.apply(ctx, false))
+			return errors.Join(&SourceError{c.err}, s.apply(ctx, false))
 		}
 		if c.Restart && after != nil {
 			after = nil

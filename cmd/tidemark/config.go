@@ -38,22 +38,6 @@ type listConfig struct {
 	Route            []routeConfig `yaml:"route"`
 }
 
-// sourceConfig names the service that a list is synchronised with.
-type sourceConfig struct {
-	Kind         string `yaml:"kind"`
-	URL          string `yaml:"url"`
-	User         string `yaml:"user"`
-	PasswordFile string `yaml:"password_file"`
-	Since        string `yaml:"since"`
-}
-
-// routeConfig sends what one member of the service contributes to a list of
-// its own.
-type routeConfig struct {
-	Member string `yaml:"member"`
-	List   string `yaml:"list"`
-}
-
 // readConfig reads and checks a configuration file.
 func readConfig(name string) (*configFile, error) {
 	text, err := os.ReadFile(name)
@@ -68,7 +52,7 @@ func readConfig(name string) (*configFile, error) {
 	if err := d.Decode(&configFile{}); err != io.EOF {
 		return nil, fmt.Errorf("%s: it holds more than one document; only the first would count", name)
 	}
-	if err := f.policy().Validate(); err != nil {
+	if err := errors.Join(f.policy().Validate(), f.checkSources()); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return f, nil
@@ -150,14 +134,6 @@ func (f *configFile) unused() []string {
 	for _, name := range slices.Sorted(maps.Keys(f.Surfaces)) {
 		if f.Surfaces[name].ContentURL != "" {
 			names = append(names, "surfaces."+name+".content_url")
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.Lists)) {
-		if f.Lists[name].Source != nil {
-			names = append(names, "lists."+name+".source")
-		}
-		if len(f.Lists[name].Route) > 0 {
-			names = append(names, "lists."+name+".route")
 		}
 	}
 	return names

@@ -31,6 +31,7 @@ type cli struct {
 	Hash    hashCmd    `cmd:"" help:"Print the hashes of files."`
 	Match   matchCmd   `cmd:"" help:"Judge files or hashes against the lists."`
 	List    listCmd    `cmd:"" help:"Make, fill, show and remove hash lists."`
+	Sync    syncCmd    `cmd:"" help:"Bring lists into step with the services they come from."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
 	Doctor  doctorCmd  `cmd:"" help:"Check the store, its lists and this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`
@@ -136,6 +137,7 @@ const (
 	exitFailure    = 2 // usage, or nothing could be done
 	exitSomeFailed = 3 // some inputs
 	exitStale      = 4 // a list is stale or missing
+	exitRemote     = 5 // a service can't be reached, or refuses
 )
 
 // exit is an error that ends the program with a code of its own; without err

@@ -164,13 +164,13 @@ type Source struct {
 	*Client
 	// Since leaves out what did not change since then; zero means all.
 	Since time.Time
-	// Members leaves out entries of others than these, by name or id; none
+	// Only leaves out entries of other members than these, by name or id; none
 	// means all.
-	Members []string
+	Only []string
 }
 
 // Identity names the database and what of it is read.
 func (s *Source) Identity() string {
-	members := slices.Sorted(slices.Values(s.Members))
-	return fmt.Sprintf("ncmec %s since %d members %q", s.Address("", nil), s.Since.Unix(), members)
+	only := slices.Sorted(slices.Values(s.Only))
+	return fmt.Sprintf("ncmec %s since %d only %q", s.Address("", nil), s.Since.Unix(), only)
 }

@@ -221,10 +221,10 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
 
 // wanted leaves out the entries of members that are not asked for.
 func (s *Source) wanted(edits []ingest.Edit) []ingest.Edit {
-	if len(s.Members) == 0 {
+	if len(s.Only) == 0 {
 		return edits
 	}
 	return slices.DeleteFunc(edits, func(e ingest.Edit) bool {
-		return !slices.Contains(s.Members, e.Member.ID) && !slices.Contains(s.Members, e.Member.Name)
+		return !slices.Contains(s.Only, e.Member.ID) && !slices.Contains(s.Only, e.Member.Name)
 	})
 }
