@@ -137,8 +137,8 @@ func (c *doctorCmd) store(ctx context.Context, s *session, tell func(finding)) {
 
 func (c *doctorCmd) list(ctx context.Context, st *store.Store, l store.Status, tell func(finding)) {
 	check := "list " + l.Name
-	v := verdict{List: l.Name}
-	if err := verify(ctx, st, &v); err != nil {
+	v, err := verify(ctx, st, l.Name)
+	if err != nil {
 		tell(finding{Check: check, State: stateBad, Words: err.Error(), Remedy: "remove it and make it anew from its source"})
 		return
 	}
