@@ -101,26 +101,38 @@ func (s *segment) scanCost() int { return rowCost * s.rows.len() }
 
 // adapt returns the plan that costs least for a query, by what its buckets
 // hold, and that cost. Where hashes have favourite words, it leaves out their
-// super-chunks and searches the others farther.
+// super-chunks and searches the others farther. It looks at radii of 3 about
+// words, which take 700 looks each, only if those up to 2 will not do.
 func (s *segment) adapt(q *query, radius int) (best plan, cost int) {
+	best, cost = s.adaptWithin(q, radius, maxWordRadius-1)
+	if cost > s.scanCost()/8 {
+		best, cost = s.adaptWithin(q, radius, maxWordRadius)
+	}
+	return best, cost
+}
+
+// adaptWithin is adapt with a bound on the radii about words. The cost is that
+// of no plan, math.MaxInt, if they do not suffice for the radius.
+func (s *segment) adaptWithin(q *query, radius, wordRadius int) (best plan, cost int) {
 	// The ways to spend radius+1 on the first super-chunks, the cheapest for
 	// each sum: a knapsack.
-	need := radius + 1
+	const most = superChunks*(maxChunkRadius+1) + 1
 	var (
-		least  [superChunks + 1][superChunks*(maxChunkRadius+1) + 1]int
-		choice [superChunks][superChunks*(maxChunkRadius+1) + 1]int8
+		least  [superChunks + 1][most]int
+		choice [superChunks][most]int8
 	)
-	if need >= len(least[0]) {
+	need := radius + 1
+	if need > superChunks*(2*wordRadius+2) {
 		return plan{}, math.MaxInt
 	}
-	for u := range need {
-		least[0][u+1] = math.MaxInt / 2
+	for u := 1; u <= need; u++ {
+		least[0][u] = math.MaxInt / 2
 	}
 	for c := range superChunks {
-		costs := s.chunkCosts(q, c)
+		costs := s.chunkCosts(q, c, wordRadius)
 		for u := range need + 1 {
 			least[c+1][u] = math.MaxInt / 2
-			for spend := range min(u, maxChunkRadius+1) + 1 {
+			for spend := 0; spend <= min(u, 2*wordRadius+2); spend++ {
 				if v := least[c][u-spend] + costs[spend]; v < least[c+1][u] {
 					least[c+1][u], choice[c][u] = v, int8(spend)
 				}
@@ -135,12 +147,12 @@ func (s *segment) adapt(q *query, radius int) (best plan, cost int) {
 }
 
 // chunkCosts returns what a super-chunk costs at radius -1, 0 and so on.
-func (s *segment) chunkCosts(q *query, c int) (costs [maxChunkRadius + 2]int) {
+func (s *segment) chunkCosts(q *query, c, wordRadius int) (costs [maxChunkRadius + 2]int) {
 	var words [2][maxWordRadius + 2]int
 	for i := range words {
 		t := 2*c + i
 		key, sum, done := q.key(t, s.keyBits), 0, 0
-		for r := range maxWordRadius + 1 {
+		for r := range wordRadius + 1 {
 			probes := s.probes(int8(r))
 			for _, p := range probes[done:] {
 				k := int(key ^ p.Mask)
@@ -150,7 +162,7 @@ func (s *segment) chunkCosts(q *query, c int) (costs [maxChunkRadius + 2]int) {
 			words[i][r+1] = sum
 		}
 	}
-	for radius := range maxChunkRadius + 1 {
+	for radius := range 2*wordRadius + 2 {
 		a, b := wordRadii(radius)
 		costs[radius+1] = words[0][a+1] + words[1][b+1]
 	}

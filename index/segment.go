@@ -2,6 +2,7 @@ package index
 
 import (
 	"errors"
+	"math"
 	"math/bits"
 	"sync/atomic"
 
@@ -183,22 +184,11 @@ func (s *segment) disown() {
 	}
 }
 
-// slot returns the place among the segment's refs of an entry whose place
-// satisfies live; there is at most one.
-func (s *segment) slot(e Entry, dead bitmap) (uint32, bool) {
-	// One table would do. Its bucket may be huge in a crafted set, though not
-	// those of all tables unless the set is.
-	const small = 1024
-	best, size := 0, uint32(1<<32-1)
-	for t := 0; t < tables && size > small; t++ {
-		k := word(&e.Hash, t) >> (16 - s.keyBits)
-		if n := s.tables[t].Offsets[k+1] - s.tables[t].Offsets[k]; n < size {
-			best, size = t, n
-		}
-	}
-	table := &s.tables[best]
-	k := int(word(&e.Hash, best) >> (16 - s.keyBits))
-	partner := word(&e.Hash, best^1)
+// slot returns where among the refs a live entry is, if it is there.
+func (s *segment) slot(e Entry, dead bitmap) (slot uint32, ok bool) {
+	t := s.leastBucket(&e.Hash)
+	table, partner := &s.tables[t], word(&e.Hash, t^1)
+	k := int(word(&e.Hash, t) >> (16 - s.keyBits))
 	for i := table.Offsets[k]; i < table.Offsets[k+1]; i++ {
 		if table.Column[i] != partner || s.rows.at(int(table.IDs[i])) != e.Hash {
 			continue
@@ -212,4 +202,17 @@ func (s *segment) slot(e Entry, dead bitmap) (uint32, bool) {
 		return 0, false
 	}
 	return 0, false
+}
+
+// leastBucket returns the first table in which a hash's bucket has no more than
+// a few times its share of entries, or else the one in which it has the least.
+func (s *segment) leastBucket(h *hash.PDQ) (table int) {
+	fair := uint32(4*s.rows.len()>>s.keyBits + 64)
+	for t, least := 0, uint32(math.MaxUint32); t < tables && least > fair; t++ {
+		k := word(h, t) >> (16 - s.keyBits)
+		if n := s.tables[t].Offsets[k+1] - s.tables[t].Offsets[k]; n < least {
+			table, least = t, n
+		}
+	}
+	return table
 }

@@ -35,6 +35,7 @@ const (
 	headMark   = "tidemark store "
 	format     = 1
 	badgerName = "badger"
+	lockName   = "LOCK"
 )
 
 type head struct {

@@ -60,9 +60,10 @@ func (e *DamageError) Error() string {
 // Store is an open folder of lists. It is safe for concurrent use by one
 // process; a second one gets [ErrLocked].
 type Store struct {
-	dir string
-	db  *badger.DB
-	mem int64 // budget in bytes
+	dir  string
+	lock *os.File
+	db   *badger.DB
+	mem  int64 // budget in bytes
 
 	// users are open snapshots, drafts and merges: the database is closed when
 	// they are.
@@ -114,26 +115,40 @@ func (l *listRecord) headList() headList {
 // Open opens the store in dir, or makes one if dir is missing or empty. All
 // that lists hold is read and checked; the error is a [*DamageError] if
 // something is not as it was written.
-func Open(dir string, o Options) (*Store, error) {
+func Open(dir string, o Options) (_ *Store, err error) {
 	if err := prepareDir(dir); err != nil {
 		return nil, err
 	}
+	lock, err := lockFile(filepath.Join(dir, lockName))
+	if errors.Is(err, ErrLocked) {
+		return nil, fmt.Errorf("%w: %s", err, dir)
+	} else if err != nil {
+		return nil, wrapFolder(dir, err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Store{dir: dir, lock: lock, stop: stop, lists: map[listID]*list{}, names: map[string]*list{}}
+	defer func() {
+		if err != nil {
+			stop()
+			lock.Close()
+		}
+	}()
 	h, err := readHead(dir)
 	if errors.Is(err, errHead) || errors.Is(err, fs.ErrNotExist) {
 		return nil, &DamageError{dir, []Fault{{Err: errHead}}}
 	} else if err != nil {
 		return nil, wrapFolder(dir, err)
 	}
-	mem := max(cmp.Or(o.Memory, 512<<20), 128<<20)
-	db, err := openBadger(filepath.Join(dir, badgerName), mem)
-	if err != nil {
+	s.mem = max(cmp.Or(o.Memory, 512<<20), 128<<20)
+	base := filepath.Join(dir, badgerName)
+	if err := checkTables(ctx, base); err != nil {
+		return nil, &DamageError{dir, []Fault{{Err: err}}}
+	}
+	if s.db, err = badger.Open(badgerOptions(base, s.mem)); err != nil {
 		return nil, wrapBadger(dir, err)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	s := &Store{dir: dir, db: db, mem: mem, stop: stop, lists: map[listID]*list{}, names: map[string]*list{}}
 	if err := s.load(ctx, h); err != nil {
-		stop()
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.db.Close())
 	}
 	s.merges = startMerger(ctx, s)
 	return s, nil
@@ -384,7 +399,7 @@ func (s *Store) Close() error {
 	s.stop()
 	s.merges.wait()
 	s.users.Wait()
-	if err := s.db.Close(); err != nil {
+	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("store: %s: %w", s.dir, err)
 	}
 	return nil
