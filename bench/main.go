@@ -18,6 +18,7 @@ import (
 type command func(ctx context.Context, args []string, out, log io.Writer) error
 
 var commands = map[string]command{
+	"hash":  benchHash,
 	"index": benchIndex,
 }
 
