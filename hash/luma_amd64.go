@@ -55,9 +55,3 @@ func lumaGray(dst []float32, gray []byte) {
 	}
 	lumaGrayGeneric(dst, gray)
 }
-
-// The constants of the kernels, spelled where the compiler rounds them.
-var (
-	fullHighLow   = [2]float32{fullHigh, fullLow}
-	shrunkWeights = [3]float32{0.299, 0.587, 0.114}
-)

@@ -39,6 +39,16 @@ DATA weights<>+0x0(SB)/4, $0x024b012b
 DATA weights<>+0x4(SB)/4, $0x00000072
 GLOBL weights<>(SB), RODATA|NOPTR, $8
 
+// fullHigh and fullLow of luma.go.
+DATA fullWeights<>+0(SB)/4, $0.001007080078125
+DATA fullWeights<>+4(SB)/4, $-7.080078e-06
+GLOBL fullWeights<>(SB), RODATA|NOPTR, $8
+
+DATA shrunkWeights<>+0(SB)/4, $0.299
+DATA shrunkWeights<>+4(SB)/4, $0.587
+DATA shrunkWeights<>+8(SB)/4, $0.114
+GLOBL shrunkWeights<>(SB), RODATA|NOPTR, $12
+
 #define LOAD_RGB \
 	VMOVDQU     0(SI), X0 \
 	VINSERTI128 $1, 8(SI), Y0, Y0
@@ -53,8 +63,8 @@ TEXT ·lumaFullAVX2(SB), NOSPLIT, $0-48
 	VMOVDQU      blue<>(SB), Y9
 	VPBROADCASTD weights<>+0(SB), Y10
 	VPBROADCASTD weights<>+4(SB), Y11
-	VBROADCASTSS ·fullHighLow+0(SB), Y12
-	VBROADCASTSS ·fullHighLow+4(SB), Y13
+	VBROADCASTSS fullWeights<>+0(SB), Y12
+	VBROADCASTSS fullWeights<>+4(SB), Y13
 
 	SUBQ $8, CX
 
@@ -97,9 +107,9 @@ TEXT ·lumaShrunkAVX2(SB), NOSPLIT, $0-48
 	VMOVDQU      red<>(SB), Y8
 	VMOVDQU      green<>(SB), Y9
 	VMOVDQU      blue<>(SB), Y10
-	VBROADCASTSS ·shrunkWeights+0(SB), Y11
-	VBROADCASTSS ·shrunkWeights+4(SB), Y12
-	VBROADCASTSS ·shrunkWeights+8(SB), Y13
+	VBROADCASTSS shrunkWeights<>+0(SB), Y11
+	VBROADCASTSS shrunkWeights<>+4(SB), Y12
+	VBROADCASTSS shrunkWeights<>+8(SB), Y13
 
 	SUBQ $8, CX
 
@@ -150,9 +160,9 @@ TEXT ·lumaGridAVX2(SB), NOSPLIT, $0-72
 
 	VPCMPEQD     Y8, Y8, Y8
 	VPSRLD       $24, Y8, Y8   // 255
-	VBROADCASTSS ·shrunkWeights+0(SB), Y11
-	VBROADCASTSS ·shrunkWeights+4(SB), Y12
-	VBROADCASTSS ·shrunkWeights+8(SB), Y13
+	VBROADCASTSS shrunkWeights<>+0(SB), Y11
+	VBROADCASTSS shrunkWeights<>+4(SB), Y12
+	VBROADCASTSS shrunkWeights<>+8(SB), Y13
 
 eight:
 	PIXEL(0)
