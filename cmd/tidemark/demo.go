@@ -16,7 +16,9 @@ import (
 	"github.com/tidemark-project/tidemark/match"
 )
 
-type demoCmd struct{}
+type demoCmd struct {
+	Sources bool `help:"Play a service that lists come from, and follow it."`
+}
 
 func (demoCmd) Help() string {
 	return `
@@ -28,10 +30,14 @@ and some of the uploads stay in that folder, to try things with.
 Examples:
 
     tidemark demo
+    tidemark demo --sources
     tidemark demo --store ./demo-data`
 }
 
 func (c *demoCmd) Run(ctx context.Context, k *kong.Context, s *session) error {
+	if c.Sources {
+		return s.demoSources(ctx)
+	}
 	dir := ""
 	if _, from := s.sources.lookup("store"); from != fromDefault || onCommandLine(k, "store") {
 		dir = s.Store

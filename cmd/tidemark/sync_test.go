@@ -194,3 +194,22 @@ func (w *watched) Write(b []byte) (int, error) {
 	w.changed <- string(b)
 	return len(b), nil
 }
+
+func TestDemoSources(t *testing.T) {
+	code, out, errs := tidemark(t, "", "--json", "demo", "--sources")
+	var held []string
+	for line := range strings.Lines(out) {
+		var l synced
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, fmt.Sprintf("%s %v", l.List, l.Complete))
+		if len(held) > 2 {
+			held[len(held)-1] += fmt.Sprint(" ", l.Entries)
+		}
+	}
+	want := "take-it-down false, ncmec false, take-it-down true 100, ncmec true 1900, take-it-down true 99, ncmec true 1902"
+	if got := strings.Join(held, ", "); code != 0 || got != want {
+		t.Errorf("demo --sources = %d with %s, want 0 with %s\n%s", code, got, want, errs)
+	}
+}
