@@ -31,9 +31,6 @@ const (
 // a decoder must be set up for it, even if it is tiny.
 const frameCost = 4096
 
-// keptPixels is the largest canvas that a Hasher keeps for the next picture.
-const keptPixels = 4 << 20
-
 // A canvas is what frames are painted on. It keeps its memory.
 type canvas struct {
 	width, height int
@@ -240,9 +237,6 @@ func (h *Hasher) paintFrames(ctx context.Context, frames iter.Seq[frame], info *
 		painted(i)
 		c.dispose(&f)
 		i++
-	}
-	if len(c.alpha) > keptPixels {
-		h.canvas, h.lzw.out = canvas{}, nil
 	}
 	return nil
 }

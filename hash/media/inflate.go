@@ -1,6 +1,7 @@
 package media
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -13,6 +14,8 @@ import (
 // look into a table, and it leaves the checksums alone: what a viewer may show
 // must be hashed, whether or not its sum is right.
 type inflater struct {
+	ctx context.Context
+
 	// Input: the chunk in hand, the file after it, and what the chunks are
 	// called. The first skip bytes of each are no data.
 	in   []byte
@@ -70,7 +73,11 @@ var (
 
 // start begins a stream in the chunks called name that file begins with. Rows
 // of up to rowBytes will be taken.
-func (z *inflater) start(file []byte, name string, skip, rowBytes int) error {
+//
+// A stream may hold millions of blocks with nothing in them, so ctx ends it
+// between blocks.
+func (z *inflater) start(ctx context.Context, file []byte, name string, skip, rowBytes int) error {
+	z.ctx = ctx
 	z.in, z.rest, z.name, z.skip = nil, file, name, skip
 	z.acc, z.n, z.fake, z.r, z.w = 0, 0, 0, 0, 0
 	z.block, z.final, z.err = noBlock, false, nil
@@ -112,6 +119,9 @@ func (z *inflater) inflate() error {
 	case z.block == noBlock && z.final:
 		return errNoData
 	case z.block == noBlock:
+		if err := z.ctx.Err(); err != nil {
+			return err
+		}
 		return z.header()
 	case z.block == storedBlock:
 		return z.copyStored()

@@ -3,6 +3,7 @@ package media
 import (
 	"bytes"
 	"compress/zlib"
+	"context"
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -70,7 +71,7 @@ func TestInflate(t *testing.T) {
 					if n > 5000 && row == 1 {
 						continue
 					}
-					if err := z.start(chunked(stream, chunk), "IDAT", 0, row); err != nil {
+					if err := z.start(t.Context(), chunked(stream, chunk), "IDAT", 0, row); err != nil {
 						t.Fatalf("%d bytes, level %d, chunks of %d: %v", n, level, chunk, err)
 					}
 					for at := 0; at < n; at += row {
@@ -104,7 +105,7 @@ func TestInflateCutShort(t *testing.T) {
 			if err == nil {
 				t.Fatalf("level %d: compress/zlib is content with %d bytes of %d", level, n, len(stream))
 			}
-			if err := z.start(chunked(stream[:n], 50), "IDAT", 0, 100); err != nil {
+			if err := z.start(t.Context(), chunked(stream[:n], 50), "IDAT", 0, 100); err != nil {
 				t.Fatalf("level %d, %d bytes: %v", level, n, err)
 			}
 			var got []byte
@@ -125,6 +126,21 @@ func TestInflateCutShort(t *testing.T) {
 	}
 }
 
+// Blocks with nothing in them are no way to keep a decoder busy past its
+// deadline.
+func TestInflateStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	stream := append([]byte{0x78, 0x01}, bytes.Repeat([]byte{0, 0, 0, 0xff, 0xff}, 1000)...)
+	var z inflater
+	if err := z.start(ctx, chunked(stream, 8192), "IDAT", 0, 100); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if _, err := z.next(1); err != context.Canceled {
+		t.Errorf("next under a cancelled context = %v, want %v", err, context.Canceled)
+	}
+}
+
 func FuzzInflate(f *testing.F) {
 	for level := zlib.HuffmanOnly; level <= 9; level += 2 {
 		f.Add(deflated(f, level, mixedData(2000)))
@@ -141,7 +157,7 @@ func FuzzInflate(f *testing.F) {
 			want, err = io.ReadAll(io.LimitReader(r, 1<<20))
 		}
 		var got []byte
-		startErr := z.start(chunked(stream, 100), "IDAT", 0, 1000)
+		startErr := z.start(t.Context(), chunked(stream, 100), "IDAT", 0, 1000)
 		ourErr := startErr
 		for ourErr == nil && len(got) < 1<<20 {
 			var b []byte
@@ -168,7 +184,7 @@ func BenchmarkInflate(b *testing.B) {
 		b.SetBytes(int64(len(data)))
 		var z inflater
 		for b.Loop() {
-			if err := z.start(stream, "IDAT", 0, 3072); err != nil {
+			if err := z.start(b.Context(), stream, "IDAT", 0, 3072); err != nil {
 				b.Fatal(err)
 			}
 			for range 768 {

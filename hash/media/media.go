@@ -152,7 +152,7 @@ type Hasher struct {
 
 // Hash decodes file and computes the PDQ functions f of its frames. The
 // Picture's slice is valid until the next call. Errors are of type [*Error]
-// but for ctx's own.
+// but for ctx's own; beside one, the Picture holds what was found before it.
 func (h *Hasher) Hash(ctx context.Context, file []byte, f hash.Function) (Picture, error) {
 	info, err := h.Stat(file)
 	if err != nil {
@@ -163,6 +163,7 @@ func (h *Hasher) Hash(ctx context.Context, file []byte, f hash.Function) (Pictur
 		return Picture{Info: info}, err
 	}
 	defer h.Budget.Release(n)
+	defer h.shrink()
 
 	h.frames = h.frames[:0]
 	err = guard(info.Format, func() error {
@@ -240,6 +241,7 @@ func (h *Hasher) Decode(ctx context.Context, file []byte) (image.Image, Info, er
 		return nil, info, err
 	}
 	defer h.Budget.Release(n)
+	defer h.shrink()
 
 	p := pixels{width: info.Width, height: info.Height}
 	err = guard(info.Format, func() error {
@@ -256,6 +258,23 @@ func (h *Hasher) Decode(ctx context.Context, file []byte) (image.Image, Info, er
 		return nil, info, err
 	}
 	return p.image(), info, nil
+}
+
+// keptPixels is how many pixels the buffers of a whole picture may hold that a
+// Hasher keeps for the next one.
+const keptPixels = 4 << 20
+
+// shrink drops the buffers that are larger.
+func (h *Hasher) shrink() {
+	if max(cap(h.canvas.alpha), cap(h.canvas.savedAlpha)) > keptPixels {
+		h.canvas = canvas{}
+	}
+	if cap(h.lzw.out) > keptPixels {
+		h.lzw.out = nil
+	}
+	if cap(h.png.all) > 3*keptPixels {
+		h.png.all, h.png.allAlpha = nil, nil
+	}
 }
 
 // guard calls decode and turns a panic into an error. The decoders of

@@ -36,8 +36,8 @@ func (d *pngDecoder) decode(
 	if name == "fdAT" {
 		skip = 4 // a sequence number
 	}
-	if err := d.zlib.start(list, name, skip, rowBytes+1); err != nil {
-		return false, pngError(err)
+	if err := d.zlib.start(ctx, list, name, skip, rowBytes+1); err != nil {
+		return false, pngFault(ctx, err, true)
 	}
 	if p.interlaced {
 		return d.decodeInterlaced(ctx, p, channels, wantAlpha, write)
@@ -48,18 +48,22 @@ func (d *pngDecoder) decode(
 			return false, err
 		}
 		if err := d.next(p, p.width); err != nil {
-			if y == 0 {
-				return false, pngError(err)
-			}
-			return false, nil
+			return false, pngFault(ctx, err, y == 0)
 		}
 		write(y, d.pixels(p, p.width, channels), d.alphas(p, p.width, wantAlpha))
 	}
 	return true, nil
 }
 
-func pngError(err error) error {
-	if errors.Is(err, errNoData) {
+// pngFault is what an error of a row means for the picture: nothing but that
+// rows are missing, if there are some before it.
+func pngFault(ctx context.Context, err error, first bool) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !first:
+		return nil
+	case errors.Is(err, errNoData):
 		return defect("png: the file ends before its first row does")
 	}
 	return &Error{Undecodable, err}
@@ -91,8 +95,8 @@ passes:
 				return false, err
 			}
 			if err := d.next(p, width); err != nil {
-				if first {
-					return false, pngError(err)
+				if err := pngFault(ctx, err, first); err != nil {
+					return false, err
 				}
 				whole = false
 				break passes
@@ -115,9 +119,6 @@ passes:
 			alpha = d.allAlpha[from:to]
 		}
 		write(y, d.all[from*channels:to*channels], alpha)
-	}
-	if len(d.all) > keptPixels {
-		d.all, d.allAlpha = nil, nil
 	}
 	return whole, nil
 }
