@@ -140,6 +140,7 @@ func benchIndex(ctx context.Context, args []string, out, log io.Writer) error {
 		rounds   = flags.Int("rounds", 7, "rounds in which the engines take turns; figures are medians")
 		slice    = flags.Duration("slice", 300*time.Millisecond, "time of an engine's turn")
 		jsonFile = flags.String("json", "", "file for the figures as JSON")
+		rate     = flags.Int("churn", 0, "also search a Multi while so many entries a second are added, such as 200000")
 		svgFile  = flags.String("svg", "", "file for a plot of latency against the size, for the first set")
 	)
 	flags.SetOutput(log)
@@ -173,6 +174,13 @@ func benchIndex(ctx context.Context, args []string, out, log io.Writer) error {
 	if err := writeIndexTable(out, rows); err != nil {
 		return err
 	}
+	if *rate > 0 {
+		for _, n := range sizesOf(rows) {
+			if err := run.churn(ctx, out, n, *rate); err != nil {
+				return err
+			}
+		}
+	}
 	if *jsonFile != "" {
 		if err := writeJSON(*jsonFile, m, "index", rows); err != nil {
 			return err
@@ -182,6 +190,15 @@ func benchIndex(ctx context.Context, args []string, out, log io.Writer) error {
 		return plotIndex(*svgFile, m, rows)
 	}
 	return nil
+}
+
+func sizesOf(rows []indexRow) (sizes []int) {
+	for _, r := range rows {
+		if !slices.Contains(sizes, r.N) {
+			sizes = append(sizes, r.N)
+		}
+	}
+	return sizes
 }
 
 func engineNames() (names []string) {

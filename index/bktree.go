@@ -12,6 +12,15 @@ import (
 // A node's subtrees are told apart by their distance to it, so by the triangle
 // inequality a search leaves out those whose distance differs from the query's
 // by more than the radius. A function that breaks the inequality loses matches.
+//
+// The tree is for metrics that nothing else here knows, and for radii that are
+// small beside the distances of unrelated hashes. With 64-bit hashes it wins
+// over comparing them all up to a radius of 2, from about 10,000 on; at 4 it
+// visits most nodes, each at the price of a cache miss, and loses. There a
+// [Multi] of the hashes as hash.PDQ{h} is hundreds of times faster, for it
+// leaves out the words that are all alike: at a million entries and radius 6,
+// tens of microseconds instead of milliseconds. PDQ hashes belong in a Multi or
+// a [Flat] at any radius. (go test -run - -bench BKTree ./index)
 type BKTree[H comparable] struct {
 	distance func(a, b H) int
 	mu       sync.Mutex            // held by Apply
