@@ -70,7 +70,11 @@ type Report struct {
 	Bad       []Bad // the first maxBad
 }
 
-const maxBad = 100
+// What a report names at most.
+const (
+	maxBad     = 100
+	maxSkipped = 50
+)
 
 // Progress is the state of a list as a source left it. It is the cursor that
 // the store keeps with the list.
@@ -80,9 +84,9 @@ type Progress struct {
 	// Step counts the steps of the source's lists, which go in step: of two
 	// that differ, the lower one's checkpoint is the one to go on from.
 	Step    int64      `json:"step"`
-	At      Checkpoint `json:"at,omitempty"` // missing while a source is read anew
-	Checked time.Time  `json:"checked,omitzero"`
-	Bad     int        `json:"bad,omitempty"` // records since the list was last read from the beginning
+	At      Checkpoint `json:"at,omitempty"`     // missing while a source is read anew
+	Checked time.Time  `json:"checked,omitzero"` // when a run last came to its end
+	Bad     int        `json:"bad,omitempty"`    // records since the list was last read from the beginning
 }
 
 // ReadProgress reads the cursor of a list. It is zero for a list that was
@@ -102,6 +106,7 @@ func ReadProgress(cursor []byte) (p Progress, err error) {
 // the program, and little time goes into writing.
 const (
 	batchEdits = 1 << 14
+	batchBytes = 16 << 20 // of ids, labels and hashes
 	batchRatio = 4
 )
 
@@ -144,12 +149,14 @@ type syncer struct {
 	report   Report
 
 	step    int64
-	bad     int // before this run
+	bad     int       // before this run
+	checked time.Time // when the last run came to its end
 	entries bool
 	named   map[string]map[uint64]struct{} // by list, hashes of the ids that the source named; nil unless it begins anew
 	seed    maphash.Seed
 
 	batch   map[string]Edit
+	bytes   int // in the batch
 	next    Checkpoint
 	started time.Time     // when the batch's gathering began
 	cost    time.Duration // of the last batch's application
@@ -174,6 +181,9 @@ func (s *syncer) resume(ctx context.Context) (Checkpoint, error) {
 		s.report.Lists = append(s.report.Lists, store.Applied{Status: status})
 		s.entries = s.entries || status.Entries > 0
 		s.step = max(s.step, p.Step)
+		if p.Source == s.identity {
+			s.checked = p.Checked
+		}
 		if p.Source != s.identity || p.At == nil {
 			restart = true
 		} else if low == nil || p.Step < low.Step {
@@ -236,14 +246,17 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 				return ctx.Err()
 			}
 			// What came before the failure holds.
-			return errors.Join(&SourceError{c.err}, s.apply(ctx, false))
+			if err := s.apply(ctx, false); err != nil {
+				return errors.Join(c.err, err)
+			}
+			return &SourceError{c.err}
 		}
 		if c.Restart && after != nil {
 			after = nil
 			s.restart()
 		}
 		s.take(&c.Change)
-		if len(s.batch) >= batchEdits || s.report.Changes == 1 || time.Since(s.started) > batchRatio*s.cost {
+		if len(s.batch) >= batchEdits || s.bytes >= batchBytes || s.report.Changes == 1 || time.Since(s.started) > batchRatio*s.cost {
 			if err := s.apply(ctx, false); err != nil {
 				return err
 			}
@@ -259,7 +272,7 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 }
 
 func (s *syncer) begin() {
-	s.batch, s.started = make(map[string]Edit), time.Now()
+	s.batch, s.bytes, s.started = make(map[string]Edit), 0, time.Now()
 }
 
 // take adds a change to the batch.
@@ -267,11 +280,19 @@ func (s *syncer) take(c *Change) {
 	s.report.Changes++
 	s.report.Edits += len(c.Edits)
 	for kind, n := range c.Skipped {
+		// A name so long may be a hash that is out of its place.
+		if _, ok := s.report.Skipped[kind]; !ok && (len(s.report.Skipped) >= maxSkipped || len(kind) > 31) {
+			kind = "other"
+		}
 		s.report.Skipped[kind] += n
 	}
 	s.refuse(c.Bad...)
 	for _, e := range c.Edits {
 		s.batch[e.ID] = e
+		s.bytes += len(e.ID) + len(e.Label)
+		for _, h := range e.Hashes {
+			s.bytes += len(h.Value)
+		}
 	}
 	if c.Next != nil {
 		s.next = c.Next
@@ -312,7 +333,7 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 		drafts = append(drafts, d)
 	}
 	s.step++
-	p := Progress{Version: 1, Source: s.identity, Step: s.step, Bad: s.bad + s.report.BadCount}
+	p := Progress{Version: 1, Source: s.identity, Step: s.step, Bad: s.bad + s.report.BadCount, Checked: s.checked}
 	if last || s.named == nil {
 		p.At = s.next
 	}

@@ -114,9 +114,12 @@ func TestSyncGoesOnFromTheCheckpoint(t *testing.T) {
 	if err != nil || p.Checked.IsZero() || string(p.At) != `"p2"` {
 		t.Errorf("progress is %+v, %v, want one that was checked, at p2", p, err)
 	}
-	// A failure keeps what came before it.
+	// A failure keeps what came before it, and when the list was last in step.
 	s.changes, s.err = []Change{{Edits: []Edit{put("5", "u")}, Next: Checkpoint(`"p3"`)}}, errors.New("bad page")
-	run(t, st, target, s)
+	r = run(t, st, target, s)
+	if p, err := ReadProgress(r.Lists[0].Status.Cursor); err != nil || p.Checked.IsZero() || r.Lists[0].Added != 1 {
+		t.Errorf("after a failure the progress is %+v, %v, want one that tells when the list was last in step", p, err)
+	}
 	s.changes, s.err = nil, nil
 	run(t, st, target, s)
 	if got := ids(t, st, "main"); got != "1 4 5" || string(s.after) != `"p3"` {
@@ -203,6 +206,7 @@ func TestSyncRefusesRecordsNotLists(t *testing.T) {
 		{Edits: []Edit{put("short", "before"), put("1", "x")}, Next: Checkpoint(`1`)},
 		{Edits: []Edit{short, nameless, put("2", "y")}, Next: Checkpoint(`2`), Bad: []Bad{{Why: "no id"}}, Skipped: map[string]int{"netclean": 2}},
 	}}
+	s.changes[0].Skipped = map[string]int{secret: 1}
 	r := run(t, st, Target{List: "main"}, s)
 	// An entry whose hashes are none any more is not what it was either.
 	if got := ids(t, st, "main"); got != "1 2" {

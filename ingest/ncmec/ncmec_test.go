@@ -119,6 +119,7 @@ func TestLyingPages(t *testing.T) {
 		"another document":             `<status><images count="1">` + entry + `</images></status>`,
 		"two documents":                `<queryResult></queryResult><queryResult/>`,
 		"mostly bad":                   `<queryResult><images count="21">` + entry + strings.Repeat(bad, 20) + `</images></queryResult>`,
+		"a format to come":             `<queryResult><images count="20">` + strings.Repeat(`<image><member id="1">M</member><id>x</id><fingerprints><fingerprint type="md5">0123456789abcdef0123456789abcdef</fingerprint></fingerprints></image>`, 20) + `</images></queryResult>`,
 		"rubbish behind":               `<queryResult></queryResult><`,
 		"an entity":                    `<!DOCTYPE x [<!ENTITY e "v">]><queryResult><images><image><id>&e;</id></image></images></queryResult>`,
 		"another encoding":             `<?xml version="1.0" encoding="UTF-16"?><queryResult/>`,

@@ -20,6 +20,8 @@ type page struct {
 	skipped map[string]int
 	next    string // link to the page after it, "" if it is the last
 	records int
+	live    int // records that are no tombstones
+	usable  int // of these, with a hash that lists hold
 }
 
 // kinds are the fingerprints that lists hold, by the names of their elements.
@@ -54,6 +56,11 @@ func readPage(r io.Reader, own string) (*page, error) {
 	}
 	if err := ingest.MostlyBad(len(p.bad), p.records); err != nil {
 		return nil, err
+	}
+	// Entries with only large fingerprints exist, but a page of nothing else is
+	// one that this version does not understand.
+	if p.live >= 20 && p.usable == 0 {
+		return nil, fmt.Errorf("none of the page's %d entries has a fingerprint that is known", p.live)
 	}
 	return p, nil
 }
@@ -117,6 +124,8 @@ func (p *page) entry(d *xml.Decoder, deleted bool, own string) error {
 	e.Opinion = votes.opinion(own)
 	if deleted {
 		e.Hashes = nil
+	} else if p.live++; len(e.Hashes) > 0 {
+		p.usable++
 	}
 	for _, why := range bad {
 		p.bad = append(p.bad, ingest.Bad{ID: e.ID, Why: why})
