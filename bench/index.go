@@ -231,7 +231,7 @@ type contender struct {
 // measure builds the engines on one set and has them take turns.
 func (run *indexRun) measure(ctx context.Context, set string, n int, chosen []engine) ([]indexRow, error) {
 	r := rand.New(rand.NewPCG(1, uint64(n)))
-	list, asked, err := sets[set](r, n, 1<<14)
+	list, asked, err := sets[set](r, n, min(1<<14, n+64)&^15)
 	if err != nil {
 		return nil, err
 	}
