@@ -23,6 +23,9 @@ type Draft struct {
 	list *list
 	num  uint64 // of its runs in the database
 	done bool
+	// last makes the last operation on an entry hold, where otherwise puts are
+	// joined and a put holds against a deletion.
+	last bool
 
 	blocks []*strings.Builder // operations as chunks hold them, in the order of the calls
 	edits  []edit
@@ -53,24 +56,13 @@ func (s *Store) Begin(ctx context.Context, name string) (*Draft, error) {
 	return &Draft{ctx: ctx, s: s, list: l, num: s.drafts.Add(1)}, nil
 }
 
-// enter keeps the database open until s.users.Done.
-func (s *Store) enter() error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if s.closed {
-		return ErrClosed
-	}
-	s.users.Add(1)
-	return nil
-}
-
 // Put adds an entry to the change, as [Change].Put does. The error is an
 // [*EntryError] if the entry cannot be on a list; the draft goes on without it.
 func (d *Draft) Put(e Entry) (err error) {
 	if d.body, err = appendBody(d.body[:0], &e); err != nil {
 		return err
 	}
-	return d.append(signPut, e.ID)
+	return d.append(signPut, e.ID, d.body)
 }
 
 // Delete adds a deletion to the change.
@@ -78,11 +70,10 @@ func (d *Draft) Delete(id string) error {
 	if err := checkID(id); err != nil {
 		return &EntryError{id, err}
 	}
-	d.body = d.body[:0]
-	return d.append(signGone, id)
+	return d.append(signGone, id, nil)
 }
 
-func (d *Draft) append(sign byte, id string) error {
+func (d *Draft) append(sign byte, id string, body []byte) error {
 	if d.done {
 		return errors.New("store: the draft has ended")
 	}
@@ -91,8 +82,8 @@ func (d *Draft) append(sign byte, id string) error {
 	line = binary.AppendUvarint(line, uint64(len(id)))
 	line = append(line, id...)
 	if sign == signPut {
-		line = binary.AppendUvarint(line, uint64(len(d.body)))
-		line = append(line, d.body...)
+		line = binary.AppendUvarint(line, uint64(len(body)))
+		line = append(line, body...)
 	}
 	d.line = line
 	last := len(d.blocks) - 1
@@ -125,8 +116,7 @@ func (d *Draft) op(e edit) op {
 	return o
 }
 
-// sorted yields, by id, what the draft holds in memory: puts of one id joined,
-// a deletion only where nothing is put.
+// sorted yields, by id, what the draft holds in memory, one operation an id.
 func (d *Draft) sorted() iter.Seq2[op, error] {
 	compare := func(a, b edit) int {
 		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
@@ -143,7 +133,7 @@ func (d *Draft) sorted() iter.Seq2[op, error] {
 			o := d.op(e)
 			if o.id == last.id {
 				var err error
-				if last, err = join(last, o); err != nil {
+				if last, err = d.join(last, o); err != nil {
 					yield(op{}, err)
 					return
 				}
@@ -161,8 +151,10 @@ func (d *Draft) sorted() iter.Seq2[op, error] {
 }
 
 // join makes one operation of two on the same id, of which b came later.
-func join(a, b op) (op, error) {
+func (d *Draft) join(a, b op) (op, error) {
 	switch {
+	case d.last:
+		return b, nil
 	case b.sign == signGone || a.body == b.body:
 		return a, nil
 	case a.sign == signGone:
@@ -257,7 +249,7 @@ func (d *Draft) least(cs []*cursor) (o op, err error) {
 		}
 		if first {
 			o, first = c.op, false
-		} else if o, err = join(o, c.op); err != nil {
+		} else if o, err = d.join(o, c.op); err != nil {
 			return op{}, err
 		}
 		if err := c.advance(); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -72,9 +73,9 @@ func (s *Store) Configure(ctx context.Context, l List) error {
 		return err
 	}
 	return s.commit(ctx, func() (*listRecord, []*run, error) {
-		at := s.names[l.Name]
-		if at == nil {
-			return nil, nil, fmt.Errorf("%w: %s", ErrNoList, l.Name)
+		at, err := s.named(l.Name)
+		if err != nil {
+			return nil, nil, err
 		}
 		rec := at.state.rec
 		l.Created, l.Surfaces = rec.conf.Created, slices.Clone(l.Surfaces)
@@ -148,14 +149,7 @@ func (s *Store) Status(ctx context.Context, name string) (Status, error) {
 func (s *Store) find(name string) (*list, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.closed {
-		return nil, ErrClosed
-	}
-	l := s.names[name]
-	if l == nil {
-		return nil, fmt.Errorf("%w: %s", ErrNoList, name)
-	}
-	return l, nil
+	return s.named(name)
 }
 
 // commit is the one way in which a list comes, changes or goes: next says what
@@ -166,12 +160,12 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	s.mu.RLock()
-	err := s.failed
-	if s.closed {
-		err = ErrClosed
-	}
+	err := s.writable()
 	s.mu.RUnlock()
-	if err = errors.Join(err, ctx.Err()); err != nil {
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		return err
 	}
 	// Under commitMu only this function changes lists, so they can be read.
@@ -179,8 +173,8 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 	if err != nil {
 		return err
 	}
-	rec.rev = s.rev + 1
-	if err := prepareHead(s.dir, s.head(rec.rev, rec)); err != nil {
+	rev := s.rev + 1
+	if err := prepareHead(s.dir, s.head(rev, rec)); err != nil {
 		return fmt.Errorf("store: writing the head file: %w", err)
 	}
 	err = s.update(func(txn *badger.Txn) error {
@@ -189,7 +183,7 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 				return err
 			}
 		}
-		if err := txn.Set(metaKey, encodeMeta(rec.rev, rec.id)); err != nil {
+		if err := txn.Set(metaKey, encodeMeta(rev, rec.id)); err != nil {
 			return err
 		}
 		if rec.conf.Name == "" {
@@ -209,7 +203,7 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rev = rec.rev
+	s.rev = rev
 	l := s.lists[rec.id]
 	switch {
 	case rec.conf.Name == "":
@@ -252,27 +246,38 @@ func readMeta(txn *badger.Txn) (rev uint64, changed listID, err error) {
 	return rev, changed, err
 }
 
+// storedList is a list's record as the database has it.
 type storedList struct {
 	listRecord
 	digest digest
+	err    error // if the record is malformed; then only the id is known
+}
+
+// name returns what the list is called, as far as that is known.
+func (l *storedList) name(h head) string {
+	return cmp.Or(l.conf.Name, h.lists[l.id].name, l.id.String())
 }
 
 // readLists reads the records of all lists. Badger's iterators have no error:
 // a list that one skips is missed against the head file.
-func readLists(txn *badger.Txn) (recs []storedList, faults []Fault) {
-	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{keyList}, PrefetchValues: true, PrefetchSize: 16})
+func readLists(txn *badger.Txn) (recs []storedList) {
+	it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{keyList}})
 	defer it.Close()
 	for it.Rewind(); it.Valid(); it.Next() {
 		var l storedList
-		err := it.Item().Value(func(v []byte) error {
+		l.err = it.Item().Value(func(v []byte) error {
 			l.digest = sha256.Sum256(v)
 			return l.decode(string(v))
 		})
-		if err != nil {
-			faults = append(faults, Fault{Err: fmt.Errorf("the record of list %x: %w", it.Item().Key()[1:], err)})
-			continue
+		id := listID{}
+		copy(id[:], it.Item().Key()[1:])
+		if l.err == nil && l.id != id {
+			l.err = errRecord
+		}
+		if l.err != nil {
+			l.listRecord = listRecord{id: id}
 		}
 		recs = append(recs, l)
 	}
-	return recs, faults
+	return recs
 }

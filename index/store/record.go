@@ -104,7 +104,6 @@ func (r *record) public(digest digest) Record {
 // is in the head file.
 type listRecord struct {
 	id   listID
-	rev  uint64 // the store's, when this was written
 	conf List
 
 	seq         uint64
@@ -133,7 +132,6 @@ type runRecord struct {
 func (l *listRecord) encode() []byte {
 	b := []byte{'T', 'L', recordVersion}
 	b = append(b, l.id[:]...)
-	b = binary.AppendUvarint(b, l.rev)
 	b = appendText(b, l.conf.Name)
 	b = appendText(b, string(l.conf.Mode))
 	b = binary.AppendUvarint(b, uint64(len(l.conf.Surfaces)))
@@ -171,7 +169,6 @@ func (l *listRecord) decode(b string) error {
 	d.sealed()
 	d.mark("TL", recordVersion)
 	copy(l.id[:], d.bytes(len(l.id)))
-	l.rev = d.number()
 	l.conf.Name = d.text(maxListName)
 	l.conf.Mode = match.Mode(d.text(maxListName))
 	for range d.count(maxSurfaces) {

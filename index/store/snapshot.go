@@ -25,12 +25,9 @@ func (s *Store) Snapshot(ctx context.Context, name string) (*Snapshot, error) {
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	l := s.names[name]
-	switch {
-	case s.closed:
-		return nil, ErrClosed
-	case l == nil:
-		return nil, fmt.Errorf("%w: %s", ErrNoList, name)
+	l, err := s.named(name)
+	if err != nil {
+		return nil, err
 	}
 	s.users.Add(1)
 	// Chunks are deleted only after the state that names them is replaced,
