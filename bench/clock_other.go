@@ -4,8 +4,7 @@ package main
 
 import "time"
 
-// threadTime returns the time of day, for want of the thread's own.
+// threadTime and processTime return the time of day, for want of their own.
 func threadTime() time.Duration { return time.Since(started) }
 
-// processTime returns the time of day, for want of the process's own.
 func processTime() time.Duration { return time.Since(started) }
