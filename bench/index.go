@@ -323,7 +323,7 @@ func (run *indexRun) turn(c *contender, asked []hash.PDQ, uploads [][]hash.PDQ) 
 	for w := range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			s, at, n := c.another(), (c.allAt+w*len(asked)/runtime.GOMAXPROCS(0))%len(asked), 0
-			for time.Since(start) < run.slice {
+			for n == 0 || time.Since(start) < run.slice {
 				one(s, &at)
 				n++
 			}
