@@ -62,7 +62,7 @@ func TestMultiIsFlat(t *testing.T) {
 	for _, shape := range shapes {
 		t.Run(shape, func(t *testing.T) {
 			p := newPicker(3)
-			for _, n := range []int{1, 2, 300, 5000, 20000} {
+			for _, n := range []int{1, 2, 300, 5000, 16000} {
 				es := p.bulk(shape, n)
 				m, f := newMulti(t), NewFlat()
 				defer m.Close()
@@ -75,7 +75,7 @@ func TestMultiIsFlat(t *testing.T) {
 				if m.Len() != f.Len() {
 					t.Fatalf("n=%d: Len() = %d, want %d", n, m.Len(), f.Len())
 				}
-				for i := range 36 {
+				for i := range 24 {
 					qs := []hash.PDQ{p.query(es), p.query(es), p.query(es)}[:1+i%3]
 					radius := []int{31, 31, i, 2 * i, 4*i + 16, p.IntN(257)}[i%6]
 					got, want := m.Search(nil, qs, radius), f.Search(nil, qs, radius)
@@ -92,7 +92,7 @@ func TestMultiIsFlat(t *testing.T) {
 func TestMultiChanges(t *testing.T) {
 	p, m, x := newPicker(5), model{}, newMulti(t)
 	defer x.Close()
-	for step := range 50 {
+	for step := range 36 {
 		adds := p.IntN(3000)
 		if step%20 == 7 {
 			adds = 30000
@@ -167,7 +167,7 @@ func TestSearchWhileChanging(t *testing.T) {
 			})
 		}
 		filler := newPicker(11)
-		for version := range 25 {
+		for version := range 15 {
 			for g := range groups {
 				c := Change{Remove: group(g, version), Add: group(g, version+1)}
 				for range 60 { // so that Multi flushes and merges

@@ -72,7 +72,7 @@ func FuzzOps(f *testing.F) {
 // TestNoAllocation has searches in steady state allocate nothing.
 func TestNoAllocation(t *testing.T) {
 	p := newPicker(1)
-	es := p.bulk("clusters", 20000)
+	es := p.bulk("clusters", 6000)
 	eachIndex(t, func(t *testing.T, x Index) {
 		if err := x.Apply(Change{Add: es}); err != nil {
 			t.Fatal(err)
@@ -88,7 +88,7 @@ func TestNoAllocation(t *testing.T) {
 				"SearchMany": func() { dst = x.SearchMany(dst[:0], queries, radius) },
 				"Nearest":    func() { dst = x.Nearest(dst[:0], queries, 3, radius) },
 			} {
-				if n := testing.AllocsPerRun(20, f); n > 0 && !raceDetector {
+				if n := testing.AllocsPerRun(5, f); n > 0 && !raceDetector {
 					t.Errorf("%s(radius %d) allocates %v times, want 0", name, radius, n)
 				}
 			}

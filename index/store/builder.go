@@ -29,6 +29,7 @@ type builder struct {
 	sums   [][sha256.Size]byte
 	leaves [][sha256.Size]byte
 	lanes  lanes
+	tells  tells
 	nOps   uint64
 	bytes  uint64
 	rest   []pair // not yet written
@@ -42,6 +43,7 @@ type builtChunk struct {
 	leaf  [sha256.Size]byte
 	ops   int
 	lanes *lanes
+	tells tells
 }
 
 func newBuilder(ctx context.Context, s *Store, list listID, id runID, payload bool) *builder {
@@ -79,6 +81,9 @@ func (b *builder) build(ops []op) builtChunk {
 		var s summer
 		for i := range ops {
 			s.add(ops[i].id, ops[i].body, ops[i].sign == signDrop)
+			if ops[i].sign == signPut {
+				c.tells.look(ops[i].id, ops[i].body)
+			}
 		}
 		c.lanes = &s.sum
 	}
@@ -109,6 +114,7 @@ func (b *builder) gather() error {
 		if b.payload {
 			b.leaves = append(b.leaves, c.leaf)
 			b.lanes.add(c.lanes)
+			b.tells.add(&c.tells)
 		}
 		b.nOps += uint64(c.ops)
 		b.bytes += uint64(len(c.value))

@@ -9,9 +9,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Draft is a change in the making, which may be larger than memory: it is kept
@@ -26,6 +23,11 @@ type Draft struct {
 	// last makes the last operation on an entry hold, where otherwise puts are
 	// joined and a put holds against a deletion.
 	last bool
+	// accepted lets the change pass the brakes. It is the held change of that
+	// number, unless that is 0.
+	accepted bool
+	held     uint64
+	base     *uint64 // the change after which this one must come, if set
 
 	blocks []*strings.Builder // operations as chunks hold them, in the order of the calls
 	edits  []edit
@@ -176,25 +178,33 @@ func (d *Draft) join(a, b op) (op, error) {
 
 // spill moves what the draft holds in memory into the database.
 func (d *Draft) spill(ctx context.Context) error {
-	id := runID{keyDraft, d.num<<16 | uint64(len(d.spills))}
+	if len(d.edits) == 0 {
+		return nil
+	}
+	run, rest, err := d.writeRun(ctx, runID{keyDraft, d.num<<16 | uint64(len(d.spills))}, d.sorted())
+	if err == nil {
+		err = d.s.write(rest)
+	}
+	if err != nil {
+		return fmt.Errorf("store: writing a draft: %w", err)
+	}
+	d.spills = append(d.spills, run)
+	d.blocks, d.edits, d.bytes = nil, d.edits[:0], 0
+	return nil
+}
+
+// writeRun writes operations as a run, but for the chunks that it returns.
+func (d *Draft) writeRun(ctx context.Context, id runID, ops iter.Seq2[op, error]) (*run, []pair, error) {
 	b := newBuilder(ctx, d.s, d.list.id, id, false)
 	var failed error
-	for o, err := range d.sorted() {
+	for o, err := range ops {
 		if failed = err; err != nil {
 			break
 		}
 		b.add(o)
 	}
 	run, err := b.finish()
-	if err := errors.Join(failed, err); err != nil {
-		return err
-	}
-	if err := d.s.write(b.rest); err != nil {
-		return fmt.Errorf("store: writing a draft: %w", err)
-	}
-	d.spills = append(d.spills, run)
-	d.blocks, d.edits, d.bytes = nil, d.edits[:0], 0
-	return nil
+	return run, b.rest, errors.Join(failed, err)
 }
 
 // all yields what the draft holds by id.
@@ -273,157 +283,4 @@ func (d *Draft) Discard() {
 	}
 	// What cannot be deleted now is when the store is next opened.
 	_ = d.s.delete(dead)
-}
-
-// Apply appends a change to a list's chain. When it returns without error the
-// change is on disk and current; otherwise the list is as before. A change
-// that changes nothing and brings no new cursor is not recorded.
-func (s *Store) Apply(ctx context.Context, name string, c Change) (Applied, error) {
-	d, err := s.Begin(ctx, name)
-	if err != nil {
-		return Applied{}, err
-	}
-	defer d.Discard()
-	for _, id := range c.Delete {
-		if err := d.Delete(id); err != nil {
-			return Applied{}, err
-		}
-	}
-	for _, e := range c.Put {
-		if err := d.Put(e); err != nil {
-			return Applied{}, err
-		}
-	}
-	return d.Commit(ctx, c.Cursor, c.Note)
-}
-
-// Commit applies the change as [Store.Apply] does.
-func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (a Applied, err error) {
-	defer d.Discard()
-	switch {
-	case d.done:
-		return a, errors.New("store: the draft has ended")
-	case len(cursor) > maxCursor:
-		return a, fmt.Errorf("store: a cursor has up to %d bytes, not %d", maxCursor, len(cursor))
-	case len(note) > maxNote || !utf8.ValidString(note) || strings.ContainsFunc(note, unicode.IsControl):
-		return a, fmt.Errorf("store: a note is up to %d bytes of UTF-8 without control characters", maxNote)
-	}
-	l := d.list
-	l.write.Lock()
-	defer l.write.Unlock()
-	d.s.mu.RLock()
-	st := l.state
-	d.s.mu.RUnlock()
-
-	rec := st.rec
-	w := writing{rec: record{list: rec.id, seq: rec.seq + 1, prev: rec.head, time: time.Now().UTC().Round(0), note: note}}
-	w.b = newBuilder(ctx, d.s, rec.id, runID{keyPayload, w.rec.seq}, true)
-	defer func() { err = errors.Join(err, w.b.clean(err)) }()
-	err = d.write(ctx, st, &w)
-	payload, finishErr := w.b.finish()
-	if err = errors.Join(err, finishErr); err != nil {
-		return a, fmt.Errorf("store: list %s: %w", rec.conf.Name, err)
-	}
-	if cursor == nil {
-		cursor = []byte(rec.cursor)
-	}
-	if payload.ops == 0 && string(cursor) == rec.cursor {
-		return w.applied(rec.status()), nil
-	}
-
-	w.rec.prevRoot = rec.lanes.root(rec.entries)
-	w.rec.entries = rec.entries + w.rec.added - w.rec.deleted
-	w.rec.hashes = rec.hashes + w.hashes
-	w.rec.quarantined = rec.quarantined + w.quarantined
-	w.rec.cursor = string(cursor)
-	w.rec.chunks, w.rec.payload = payload.chunks, payloadDigest(w.b.leaves)
-	rec.lanes.add(&w.b.lanes)
-	w.rec.root = rec.lanes.root(w.rec.entries)
-	encoded := w.rec.encode()
-
-	rec.seq, rec.head = w.rec.seq, recordDigest(string(encoded))
-	rec.entries, rec.hashes, rec.quarantined = w.rec.entries, w.rec.hashes, w.rec.quarantined
-	rec.applied, rec.cursor = w.rec.time, w.rec.cursor
-	err = d.s.commit(ctx, func() (*listRecord, []*run, error) {
-		if d.s.lists[rec.id] != l {
-			return nil, nil, fmt.Errorf("%w: %s was removed", ErrNoList, rec.conf.Name)
-		}
-		// Settings and runs may have changed since; the chain cannot.
-		now := l.state
-		rec.conf, rec.nextRun, rec.runs = now.rec.conf, now.rec.nextRun, slices.Clip(now.rec.runs)
-		runs := slices.Clip(now.runs)
-		if payload.ops > 0 {
-			rec.runs, runs = append(rec.runs, payload.runRecord), append(runs, payload)
-		}
-		return &rec, runs, nil
-	}, append(w.b.rest, pair{recordKey(rec.id, rec.seq), encoded}))
-	if err != nil {
-		return a, err
-	}
-	d.s.merges.wake()
-	return w.applied(rec.status()), nil
-}
-
-// writing is a change while its payload is written.
-type writing struct {
-	b         *builder
-	rec       record
-	unchanged int
-	// Differences that the change makes; they wrap around below zero.
-	hashes, quarantined uint64
-	newlyQuarantined    uint64
-}
-
-func (w *writing) applied(st Status) Applied {
-	return Applied{
-		Status: st, Added: int(w.rec.added), Replaced: int(w.rec.replaced), Deleted: int(w.rec.deleted),
-		Unchanged: w.unchanged, Quarantined: int(w.newlyQuarantined),
-	}
-}
-
-// write compares the draft with the list and writes what differs.
-func (d *Draft) write(ctx context.Context, st *listState, w *writing) error {
-	txn := d.s.db.NewTransaction(false)
-	defer txn.Discard()
-	live := newMerge(reader{txn, d.list.id}, st.runs)
-	n := 0
-	for o, err := range d.all(ctx) {
-		if err != nil {
-			return err
-		}
-		if n++; n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		was, err := live.find(o.id)
-		if err != nil {
-			return err
-		}
-		switch {
-		case was == o.body:
-			if o.sign == signPut {
-				w.unchanged++
-			}
-			continue
-		case was == "":
-			w.rec.added++
-		case o.sign == signPut:
-			w.rec.replaced++
-		default:
-			w.rec.deleted++
-		}
-		if was != "" {
-			w.b.add(op{sign: signDrop, id: o.id, body: was})
-			hashes, quarantined := countHashes(was)
-			w.hashes -= hashes
-			w.quarantined -= quarantined
-		}
-		if o.sign == signPut {
-			w.b.add(o)
-			hashes, quarantined := countHashes(o.body)
-			w.hashes += hashes
-			w.quarantined += quarantined
-			w.newlyQuarantined += quarantined
-		}
-	}
-	return nil
 }

@@ -236,7 +236,7 @@ func (s *Store) compact(ctx context.Context) error {
 func (s *Store) stale(ctx context.Context) (keys [][]byte, err error) {
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
-	for _, kind := range []byte{keyPayload, keyState, keyDraft} {
+	for _, kind := range []byte{keyPayload, keyState, keyHeld, keyDraft} {
 		it := txn.NewIterator(badger.IteratorOptions{AllVersions: true, Prefix: []byte{kind}})
 		var last []byte // the key before
 		found := false  // it is in keys

@@ -12,6 +12,7 @@ import (
 //	h list seq                the record of a change
 //	p list seq position       a chunk of a change's payload
 //	s list run position       a chunk of a merged state
+//	x list run position       a chunk of a held change
 //	d list draft position     a chunk of a draft; gone when the store is opened
 //	z                         nothing; see flush
 //
@@ -23,6 +24,7 @@ const (
 	keyRecord  = 'h'
 	keyPayload = 'p'
 	keyState   = 's'
+	keyHeld    = 'x'
 	keyDraft   = 'd'
 	keyFlush   = 'z'
 )
@@ -43,7 +45,7 @@ func recordKey(id listID, seq uint64) []byte {
 // runID names a run of a list: a payload by the number of its change, a state
 // or a draft by a number of its own.
 type runID struct {
-	kind byte // keyPayload, keyState or keyDraft
+	kind byte // keyPayload, keyState, keyHeld or keyDraft
 	num  uint64
 }
 

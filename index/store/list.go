@@ -34,6 +34,8 @@ func (l *List) check() error {
 		return fmt.Errorf("store: list %s: unknown mode %q; the modes are observe, review, block, benign", l.Name, l.Mode)
 	case l.Radius < 0 || l.Radius > 256:
 		return fmt.Errorf("store: list %s: a radius is 0 to 256, not %d", l.Name, l.Radius)
+	case l.Brakes.Shrink < 0 || l.Brakes.Shrink > maxBrake || l.Brakes.Growth < 0 || l.Brakes.Growth > maxBrake:
+		return fmt.Errorf("store: list %s: a brake is 0 to %d percent", l.Name, maxBrake)
 	case len(l.Surfaces) > maxSurfaces:
 		return fmt.Errorf("store: list %s: up to %d surfaces, not %d", l.Name, maxSurfaces, len(l.Surfaces))
 	}
@@ -56,7 +58,7 @@ func (s *Store) Create(ctx context.Context, l List) error {
 	}
 	l.Created = l.Created.UTC().Round(0)
 	l.Surfaces = slices.Clone(l.Surfaces)
-	rec := listRecord{conf: l}
+	rec := listRecord{conf: l, nextRun: 1} // 0 is no number
 	rand.Read(rec.id[:])
 	return s.commit(ctx, func() (*listRecord, []*run, error) {
 		if s.names[l.Name] != nil {
@@ -103,7 +105,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	}
 	var dead [][]byte
 	err = s.db.View(func(txn *badger.Txn) error {
-		for _, kind := range []byte{keyPayload, keyState, keyRecord} {
+		for _, kind := range []byte{keyPayload, keyState, keyHeld, keyRecord} {
 			it := txn.NewIterator(badger.IteratorOptions{Prefix: append([]byte{kind}, l.id[:]...)})
 			for it.Rewind(); it.Valid(); it.Next() {
 				dead = append(dead, it.Item().KeyCopy(nil))

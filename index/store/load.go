@@ -299,7 +299,7 @@ func (r reader) record(seq uint64) (rec record, d digest, err error) {
 // sweep deletes what writes that were cut short have left.
 func (s *Store) sweep(txn *badger.Txn) error {
 	var dead [][]byte
-	for _, kind := range []byte{keyPayload, keyState, keyDraft, keyRecord} {
+	for _, kind := range []byte{keyPayload, keyState, keyHeld, keyDraft, keyRecord} {
 		var run runRecord // of the key before
 		var owner listID
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{kind}})
@@ -337,6 +337,11 @@ func (s *Store) chunks(txn *badger.Txn, id listID, run runID) uint64 {
 	for _, r := range l.state.rec.runs {
 		if r.runID == run {
 			return r.chunks
+		}
+	}
+	for _, h := range l.state.rec.held {
+		if h.run.runID == run {
+			return h.run.chunks
 		}
 	}
 	return 0

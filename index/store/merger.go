@@ -96,10 +96,7 @@ func (s *Store) mergeRuns(ctx context.Context, l *list, from func([]*run) int) e
 	defer s.users.Done()
 	s.merges.mu.Lock()
 	defer s.merges.mu.Unlock()
-	s.mu.RLock()
-	st := l.state
-	txn := s.db.NewTransaction(false)
-	s.mu.RUnlock()
+	st, txn := s.current(l)
 	defer txn.Discard()
 	at := from(st.runs)
 	if at < 0 {

@@ -132,6 +132,15 @@ func (s *Store) writable() error {
 	return s.failed
 }
 
+// current returns a list's state and a transaction that sees all chunks it
+// names. They are deleted only after the state is replaced, which the lock
+// forbids.
+func (s *Store) current(l *list) (*listState, *badger.Txn) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return l.state, s.db.NewTransaction(false)
+}
+
 // named returns a list. The caller holds s.mu.
 func (s *Store) named(name string) (*list, error) {
 	if s.closed {

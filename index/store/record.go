@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"github.com/tidemark-project/tidemark/match"
@@ -118,6 +119,7 @@ type listRecord struct {
 
 	nextRun uint64
 	runs    []runRecord // the state: later ones hide earlier ones
+	held    []heldRecord
 }
 
 // runRecord is a run of a list's state.
@@ -140,6 +142,8 @@ func (l *listRecord) encode() []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(l.conf.Radius))
 	b = appendBool(b, l.conf.Redistribute)
+	b = binary.AppendUvarint(b, uint64(l.conf.Brakes.Shrink))
+	b = binary.AppendUvarint(b, uint64(l.conf.Brakes.Growth))
 	b = appendTime(b, l.conf.Created)
 
 	b = binary.AppendUvarint(b, l.seq)
@@ -154,14 +158,35 @@ func (l *listRecord) encode() []byte {
 
 	b = binary.AppendUvarint(b, l.nextRun)
 	b = binary.AppendUvarint(b, uint64(len(l.runs)))
-	for _, r := range l.runs {
-		b = append(b, r.kind)
-		for _, n := range []uint64{r.num, r.chunks, r.ops, r.bytes} {
-			b = binary.AppendUvarint(b, n)
-		}
-		b = append(b, r.digest[:]...)
+	for i := range l.runs {
+		b = l.runs[i].append(b)
+	}
+	b = binary.AppendUvarint(b, uint64(len(l.held)))
+	for i := range l.held {
+		b = l.held[i].append(b)
 	}
 	return sealCRC(b)
+}
+
+func (r *runRecord) append(b []byte) []byte {
+	b = append(b, r.kind)
+	for _, n := range []uint64{r.num, r.chunks, r.ops, r.bytes} {
+		b = binary.AppendUvarint(b, n)
+	}
+	return append(b, r.digest[:]...)
+}
+
+func (r *runRecord) decode(d *decoder, kinds string) {
+	k := d.bytes(1)
+	if k == "" || !strings.Contains(kinds, k) {
+		d.bad = true
+		return
+	}
+	r.kind = k[0]
+	for _, n := range []*uint64{&r.num, &r.chunks, &r.ops, &r.bytes} {
+		*n = d.number()
+	}
+	copy(r.digest[:], d.bytes(len(r.digest)))
 }
 
 func (l *listRecord) decode(b string) error {
@@ -176,6 +201,8 @@ func (l *listRecord) decode(b string) error {
 	}
 	l.conf.Radius = d.count(256)
 	l.conf.Redistribute = d.bool()
+	l.conf.Brakes.Shrink = d.count(maxBrake)
+	l.conf.Brakes.Growth = d.count(maxBrake)
 	l.conf.Created = d.time()
 
 	l.seq = d.number()
@@ -193,17 +220,13 @@ func (l *listRecord) decode(b string) error {
 	l.nextRun = d.number()
 	for range d.count(maxRuns) {
 		var r runRecord
-		if k := d.bytes(1); k != "" {
-			r.kind = k[0]
-		}
-		for _, n := range []*uint64{&r.num, &r.chunks, &r.ops, &r.bytes} {
-			*n = d.number()
-		}
-		copy(r.digest[:], d.bytes(len(r.digest)))
-		if r.kind != keyPayload && r.kind != keyState {
-			d.bad = true
-		}
+		r.decode(&d, string([]byte{keyPayload, keyState}))
 		l.runs = append(l.runs, r)
+	}
+	for range d.count(maxHeld) {
+		var h heldRecord
+		h.decode(&d)
+		l.held = append(l.held, h)
 	}
 	return d.end()
 }
@@ -217,7 +240,7 @@ func (l *listRecord) status() Status {
 	return Status{
 		List: l.conf, ID: l.id.String(), Version: l.version(),
 		Entries: int(l.entries), Hashes: int(l.hashes), Quarantined: int(l.quarantined),
-		Applied: l.applied, Cursor: cursorBytes(l.cursor),
+		Applied: l.applied, Cursor: cursorBytes(l.cursor), Held: len(l.held),
 	}
 }
 

@@ -30,8 +30,6 @@ func (s *Store) Snapshot(ctx context.Context, name string) (*Snapshot, error) {
 		return nil, err
 	}
 	s.users.Add(1)
-	// Chunks are deleted only after the state that names them is replaced,
-	// which this lock forbids: the transaction sees all of them.
 	return &Snapshot{s: s, state: l.state, txn: s.db.NewTransaction(false)}, nil
 }
 

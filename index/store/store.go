@@ -59,6 +59,7 @@ type List struct {
 	Surfaces     []string // where it applies; none means everywhere
 	Radius       int      // for pdq; 0 means hash.DefaultRadius
 	Redistribute bool
+	Brakes       Brakes
 	Created      time.Time
 }
 
@@ -74,6 +75,7 @@ type Status struct {
 	Quarantined int           // of these hashes
 	Applied     time.Time     // when the last change was; zero if there is none
 	Cursor      []byte
+	Held        int // changes that wait for [Store.Accept] or [Store.Drop]
 }
 
 // Applied says what a change did.
@@ -84,6 +86,8 @@ type Applied struct {
 	Deleted     int
 	Unchanged   int // entries put that were there and equal; deletions of what was not there do not count
 	Quarantined int // hashes of added and replaced entries that are quarantined
+	Structured  int // hashes of these entries that match everything like them: see [Structured]
+	Lost        int // of a rollback: entries that are erased, and did not come back
 }
 
 // Record is the head of a change in a list's chain.

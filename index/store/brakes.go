@@ -1,0 +1,145 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/bits"
+	"strings"
+
+	"github.com/tidemark-project/tidemark/hash"
+)
+
+// Brakes bound what one change may do to a list. A change that does more is
+// held: it is kept, and applied when a person accepts it. The first change of
+// a list, and those that a person has accepted, pass.
+type Brakes struct {
+	// Shrink is how many of a list's entries a change may take away or give
+	// other hashes, in percent of the entries; 0 means 20. Fewer than 10
+	// entries are never too many: withdrawals are at once.
+	Shrink int
+	// Growth is how many entries a change may add or give other hashes, in
+	// percent of the entries; 0 means 50. Fewer than 100 are never too many.
+	Growth int
+}
+
+const (
+	defaultShrink = 20
+	defaultGrowth = 50
+	freeShrink    = 10
+	freeGrowth    = 100
+	maxBrake      = 1_000_000
+)
+
+// check returns why a change is to be held, nothing if it is not: taken of the
+// list's entries go or get other hashes, and brought come or do.
+func (b Brakes) check(entries, taken, brought uint64) (reasons []string) {
+	if entries == 0 {
+		return nil
+	}
+	percent := func(n uint64) float64 { return 100 * float64(n) / float64(entries) }
+	if limit := cmp.Or(b.Shrink, defaultShrink); taken >= freeShrink && percent(taken) > float64(limit) {
+		reasons = append(reasons, fmt.Sprintf("it takes away or changes %d of %d entries, which is more than %d %%", taken, entries, limit))
+	}
+	if limit := cmp.Or(b.Growth, defaultGrowth); brought >= freeGrowth && percent(brought) > float64(limit) {
+		reasons = append(reasons, fmt.Sprintf("it brings or changes %d entries where there are %d, which is more than %d %%", brought, entries, limit))
+	}
+	return reasons
+}
+
+// tells are findings on the hashes that a change brings.
+type tells struct {
+	structured int
+}
+
+func (t *tells) add(o *tells) { t.structured += o.structured }
+
+func (t *tells) look(id, body string) {
+	for h := range bodyHashes(body) {
+		if h.kind != kindCodes[hash.KindPDQ] || h.flags&flagQuarantined != 0 || len(h.value) != 32 {
+			continue
+		}
+		if Structured(hash.PDQFromBytes((*[32]byte)([]byte(h.value)))) {
+			t.structured++
+		}
+	}
+}
+
+// structureLimit is the structure score from which a hash is told. Of random
+// hashes one in a hundred is above .254, of photographs one in a hundred above
+// .40.
+const structureLimit = .40
+
+// Structured reports whether a PDQ hash has a structure score above 0.40: the
+// share of the energy of its 16 by 16 matrix of signs that lies in the first
+// singular value. PDQ is blind to pictures whose brightness is a function of
+// the row plus one of the column, such as gradients, stripes and plain
+// backgrounds; their hashes have a high score and match each other.
+func Structured(h hash.PDQ) bool {
+	var row [16]uint64
+	for i := range row {
+		row[i] = h[i/4] >> (16 * (i % 4)) & 0xffff
+	}
+	// The score is the largest eigenvalue of the Gram matrix of the rows, over
+	// 256, the sum of all. The sum of the squares of the eigenvalues, which is
+	// that of the elements, bounds the largest, and decides for almost all
+	// hashes.
+	gram := func(i, j int) int { return 16 - 2*bits.OnesCount64(row[i]^row[j]) }
+	squares := 16 * 16 * 16
+	for i := range row {
+		for j := range i {
+			x := gram(i, j)
+			squares += 2 * x * x
+		}
+	}
+	const limit = 256 * structureLimit
+	if float64(squares) <= limit*limit {
+		return false
+	}
+	var g [16][16]float64
+	for i := range g {
+		for j := range i + 1 {
+			g[i][j] = float64(gram(i, j))
+		}
+	}
+	// limit*1 - g has a Cholesky factor only if no eigenvalue of g exceeds
+	// the limit.
+	for i := range g {
+		for j := range i + 1 {
+			sum := -g[i][j]
+			if i == j {
+				sum += limit
+			}
+			for k := range j {
+				sum -= float64(g[i][k] * g[j][k])
+			}
+			if i != j {
+				g[i][j] = sum / g[j][j]
+				continue
+			}
+			if sum <= 0 {
+				return true
+			}
+			g[i][i] = math.Sqrt(sum)
+		}
+	}
+	return false
+}
+
+// hashesOf returns the part of a body that matching depends on.
+func hashesOf(body string) string {
+	_, rest, _ := cutString(body, maxLabel)
+	return rest
+}
+
+// HeldError is the error of a change that the brakes have held. It is not lost:
+// [Store.Accept] applies it, [Store.Drop] forgets it.
+type HeldError struct {
+	List    string
+	Number  uint64 // of the held change
+	Reasons []string
+}
+
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("store: list %s: the change is held as number %d: %s", e.List, e.Number, strings.Join(e.Reasons, "; "))
+}

@@ -1,0 +1,301 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/match"
+)
+
+// braked returns a store whose list a has a thousand entries and brakes.
+func braked(t *testing.T, b Brakes) *Store {
+	t.Helper()
+	s := open(t, t.TempDir())
+	if err := s.Create(t.Context(), List{Name: "a", Mode: match.ModeBlock, Brakes: b}); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, "a", Change{Put: numbered(0, 1000, 0)})
+	return s
+}
+
+// numbered returns entries from to to-1 with the hashes of a generation.
+func numbered(from, to, generation int) (es []Entry) {
+	for i := from; i < to; i++ {
+		es = append(es, pdqEntry(fmt.Sprintf("e%04d", i), uint64(generation*10_000+i)))
+	}
+	return es
+}
+
+func ids(es []Entry) (all []string) {
+	for _, e := range es {
+		all = append(all, e.ID)
+	}
+	return all
+}
+
+func TestBrakes(t *testing.T) {
+	relabelled := numbered(0, 1000, 0)
+	for i := range relabelled {
+		relabelled[i].Label = "B2"
+	}
+	for _, c := range []struct {
+		name   string
+		brakes Brakes
+		change Change
+		held   int // reasons
+	}{
+		{"a fifth goes", Brakes{}, Change{Delete: ids(numbered(0, 200, 0))}, 0},
+		{"more goes", Brakes{}, Change{Delete: ids(numbered(0, 201, 0))}, 1},
+		{"more goes and as many come", Brakes{}, Change{Delete: ids(numbered(0, 201, 0)), Put: numbered(1000, 1201, 0)}, 1},
+		{"half comes", Brakes{}, Change{Put: numbered(1000, 1500, 0)}, 0},
+		{"more comes", Brakes{}, Change{Put: numbered(1000, 1501, 0)}, 1},
+		{"all get other hashes", Brakes{}, Change{Put: numbered(0, 1000, 1)}, 2},
+		{"all get other labels", Brakes{}, Change{Put: relabelled}, 0},
+		{"a brake that is set", Brakes{Shrink: 1, Growth: 10}, Change{Delete: ids(numbered(0, 11, 0)), Put: numbered(1000, 1101, 0)}, 2},
+		{"few are never too many", Brakes{Shrink: 1, Growth: 1}, Change{Delete: ids(numbered(0, 9, 0)), Put: numbered(1000, 1090, 0)}, 0},
+		{"no brakes", Brakes{100, maxBrake}, Change{Delete: ids(numbered(0, 1000, 0)), Put: numbered(1000, 3000, 0)}, 0},
+	} {
+		s := braked(t, c.brakes)
+		before, err := s.Status(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Apply(t.Context(), "a", c.change)
+		var held *HeldError
+		switch {
+		case c.held == 0:
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		case !errors.As(err, &held):
+			t.Errorf("%s: error %v, want a HeldError", c.name, err)
+		default:
+			if len(held.Reasons) != c.held {
+				t.Errorf("%s: held for %q, want %d reasons", c.name, held.Reasons, c.held)
+			}
+			if now, err := s.Status(t.Context(), "a"); err != nil || now.Version != before.Version || now.Held != 1 {
+				t.Errorf("%s: held, and the list is at %+v, %v", c.name, now, err)
+			}
+		}
+		s.Close()
+	}
+}
+
+func TestHeld(t *testing.T) {
+	s := braked(t, Brakes{})
+	dir := s.dir
+	bad := Change{Delete: ids(numbered(0, 900, 0)), Put: numbered(1000, 1002, 0), Cursor: []byte("c9"), Note: "sync"}
+	// A source that is refused sends the same again.
+	var held *HeldError
+	for range 2 {
+		if _, err := s.Apply(t.Context(), "a", bad); !errors.As(err, &held) {
+			t.Fatalf("Apply: error %v, want a HeldError", err)
+		}
+	}
+	// Later changes pass.
+	apply(t, s, "a", Change{Put: numbered(2000, 2001, 0), Delete: []string{"e0000"}})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	all, err := s.Held(t.Context(), "a")
+	if err != nil || len(all) != 1 || all[0].Number != held.Number || all[0].Edits != 902 || all[0].Note != "sync" || !slices.Equal(all[0].Reasons, held.Reasons) {
+		t.Fatalf("Held = %+v, %v, want the change once", all, err)
+	}
+	v, err := s.Snapshot(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var removed, put int
+	for e, err := range v.HeldEdits(t.Context(), held.Number) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Remove {
+			removed++
+		} else if put++; !equal(e.Entry, numbered(1000, 1002, 0)[put-1]) {
+			t.Errorf("HeldEdits puts %+v", e.Entry)
+		}
+	}
+	v.Close()
+	if removed != 900 || put != 2 {
+		t.Errorf("HeldEdits: %d removed and %d put, want 900 and 2", removed, put)
+	}
+	if _, err := s.Accept(t.Context(), "a", held.Number+1); err == nil {
+		t.Error("Accept of a number that is not held succeeds")
+	}
+	a, err := s.Accept(t.Context(), "a", held.Number)
+	if err != nil || a.Deleted != 899 || a.Added != 2 || string(a.Status.Cursor) != "c9" || a.Status.Held != 0 {
+		t.Fatalf("Accept = %+v, %v, want 899 deleted, 2 added and the cursor", a, err)
+	}
+	want := map[string]Entry{}
+	for _, e := range slices.Concat(numbered(900, 1002, 0), numbered(2000, 2001, 0)) {
+		want[e.ID] = e
+	}
+	if got := entries(t, s, "a"); !sameEntries(got, want) {
+		t.Errorf("after Accept there are %d entries, want %d", len(got), len(want))
+	}
+	if _, err := s.Accept(t.Context(), "a", held.Number); err == nil {
+		t.Error("a change is accepted twice")
+	}
+	verify(t, s)
+}
+
+func TestDrop(t *testing.T) {
+	s := braked(t, Brakes{})
+	var held *HeldError
+	if _, err := s.Apply(t.Context(), "a", Change{Delete: ids(numbered(0, 900, 0))}); !errors.As(err, &held) {
+		t.Fatalf("Apply: error %v, want a HeldError", err)
+	}
+	if err := s.Drop(t.Context(), "a", held.Number); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := s.Held(t.Context(), "a"); err != nil || len(all) != 0 {
+		t.Errorf("Held after Drop = %+v, %v, want none", all, err)
+	}
+	if err := s.Drop(t.Context(), "a", held.Number); err == nil {
+		t.Error("a change is dropped twice")
+	}
+	// So many may wait, and no more.
+	for i := range maxHeld + 1 {
+		_, err := s.Apply(t.Context(), "a", Change{Delete: ids(numbered(0, 900-i, 0))})
+		if got := errors.As(err, &held); got != (i < maxHeld) || err == nil {
+			t.Fatalf("change %d: error %v", i, err)
+		}
+	}
+}
+
+// TestRollback goes back to a random version of a random history, again and
+// again: the list is what it was, and its chain is longer.
+func TestRollback(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(8, 8))
+	s := open(t, t.TempDir())
+	create(t, s, "a")
+	m := model{live: map[string]Entry{}, versions: []map[string]Entry{{}}}
+	seq := func() uint64 {
+		st, err := s.Status(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st.Version.Seq
+	}
+	for range 8 {
+		for range r.IntN(4) + 1 {
+			apply(t, s, "a", m.change(r))
+			if int(seq()) == len(m.versions) {
+				m.versions = append(m.versions, maps.Clone(m.live))
+			}
+		}
+		to := r.Uint64N(seq())
+		a, err := s.Rollback(t.Context(), "a", to)
+		if err != nil || a.Lost != 0 {
+			t.Fatalf("Rollback(%d) = %+v, %v", to, a, err)
+		}
+		m.live = maps.Clone(m.versions[to])
+		if int(seq()) == len(m.versions) {
+			m.versions = append(m.versions, maps.Clone(m.live))
+		}
+		if got := entries(t, s, "a"); !sameEntries(got, m.live) {
+			t.Fatalf("after Rollback(%d) there are %d entries, which are not the %d of then", to, len(got), len(m.live))
+		}
+		if a.Status.Version.Root != rootOf(t, m.live) {
+			t.Errorf("Rollback(%d): the root is not that of then", to)
+		}
+	}
+	verify(t, s)
+	if _, err := s.Rollback(t.Context(), "a", seq()); err == nil {
+		t.Error("Rollback to the present succeeds")
+	}
+}
+
+// A rollback passes the brakes, and what is erased stays gone.
+func TestRollbackOfErased(t *testing.T) {
+	s := braked(t, Brakes{})
+	apply(t, s, "a", Change{Delete: []string{"e0001"}})
+	st, err := s.Status(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Erase(t.Context(), "a", st.Applied); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, "a", Change{Put: numbered(1000, 1400, 0)})
+	a, err := s.Rollback(t.Context(), "a", 1)
+	if err != nil || a.Lost != 1 || a.Deleted != 400 || a.Status.Entries != 999 {
+		t.Errorf("Rollback = %+v, %v, want 400 deleted and one lost", a, err)
+	}
+}
+
+// TestStructured compares with the largest eigenvalue by power iteration, long
+// enough to converge where the answer is not close.
+func TestStructured(t *testing.T) {
+	score := func(h hash.PDQ) float64 {
+		b := h.Bytes()
+		var m [16][16]float64
+		for k := range 256 {
+			m[k/16][k%16] = 2*float64(b[31-k/8]>>(k%8)&1) - 1
+		}
+		v := [16]float64{}
+		for i := range v {
+			v[i] = 1 + float64(i)/7
+		}
+		var norm float64
+		for range 500 {
+			var u, w [16]float64
+			for i := range u {
+				for j := range v {
+					u[j] += m[i][j] * v[i]
+				}
+			}
+			norm = 0
+			for i := range w {
+				for j := range u {
+					w[i] += m[i][j] * u[j]
+				}
+				norm = max(norm, w[i], -w[i])
+			}
+			for i := range w {
+				v[i] = w[i] / norm
+			}
+		}
+		return norm / 256
+	}
+	r := rand.New(rand.NewPCG(4, 4))
+	var structured, close int
+	for i := range 400 {
+		h := pdq(uint64(i))
+		// Rows that repeat one another, the more the higher the score.
+		for row := range r.IntN(14) {
+			at, from := row+1, 0
+			word := h[from/4] >> (16 * (from % 4)) & 0xffff
+			h[at/4] = h[at/4]&^(0xffff<<(16*(at%4))) | word<<(16*(at%4))
+		}
+		want := score(h)
+		if want > .399 && want < .401 {
+			close++
+			continue
+		}
+		if Structured(h) {
+			structured++
+		}
+		if Structured(h) != (want > .40) {
+			t.Errorf("hash %d: Structured = %v at a score of %.3f", i, Structured(h), want)
+		}
+	}
+	if structured < 100 || structured > 300 || close > 20 {
+		t.Errorf("%d of 400 are structured and %d too close: the test is lopsided", structured, close)
+	}
+}
+
+func BenchmarkStructured(b *testing.B) {
+	h := pdq(1)
+	for b.Loop() {
+		Structured(h)
+	}
+}

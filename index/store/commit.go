@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Apply appends a change to a list's chain. When it returns without error the
+// change is on disk and current; otherwise the list is as before. The error is
+// a [*HeldError] if the list's brakes hold the change. A change that changes
+// nothing and brings no new cursor is not recorded.
+func (s *Store) Apply(ctx context.Context, name string, c Change) (Applied, error) {
+	d, err := s.Begin(ctx, name)
+	if err != nil {
+		return Applied{}, err
+	}
+	defer d.Discard()
+	for _, id := range c.Delete {
+		if err := d.Delete(id); err != nil {
+			return Applied{}, err
+		}
+	}
+	for _, e := range c.Put {
+		if err := d.Put(e); err != nil {
+			return Applied{}, err
+		}
+	}
+	return d.Commit(ctx, c.Cursor, c.Note)
+}
+
+// Commit applies the change as [Store.Apply] does.
+func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied, error) {
+	defer d.Discard()
+	switch {
+	case d.done:
+		return Applied{}, errors.New("store: the draft has ended")
+	case len(cursor) > maxCursor:
+		return Applied{}, fmt.Errorf("store: a cursor has up to %d bytes, not %d", maxCursor, len(cursor))
+	case len(note) > maxNote || !utf8.ValidString(note) || strings.ContainsFunc(note, unicode.IsControl):
+		return Applied{}, fmt.Errorf("store: a note is up to %d bytes of UTF-8 without control characters", maxNote)
+	}
+	d.list.write.Lock()
+	defer d.list.write.Unlock()
+	st, txn := d.s.current(d.list)
+	defer txn.Discard()
+	if d.base != nil && *d.base != st.rec.seq {
+		return Applied{}, fmt.Errorf("store: list %s: %w", st.rec.conf.Name, errMoved)
+	}
+
+	w := writing{list: st.rec, rec: record{list: st.rec.id, seq: st.rec.seq + 1, prev: st.rec.head, note: note}}
+	w.b = newBuilder(ctx, d.s, st.rec.id, runID{keyPayload, w.rec.seq}, true)
+	err := d.write(ctx, newMerge(reader{txn, st.rec.id}, st.runs), &w)
+	var finishErr error
+	w.payload, finishErr = w.b.finish()
+	if err = errors.Join(err, finishErr); err != nil {
+		return Applied{}, errors.Join(fmt.Errorf("store: list %s: %w", st.rec.conf.Name, err), w.b.clean(err))
+	}
+	if !d.accepted {
+		if reasons := st.rec.conf.Brakes.check(st.rec.entries, w.taken, w.brought); len(reasons) > 0 {
+			held := d.hold(ctx, st, cursor, note, reasons)
+			return Applied{}, errors.Join(held, w.b.clean(held))
+		}
+	}
+	if cursor == nil {
+		cursor = []byte(st.rec.cursor)
+	}
+	if w.payload.ops == 0 && string(cursor) == st.rec.cursor && d.held == 0 {
+		return w.applied(st.rec.status()), nil
+	}
+	now, err := d.install(ctx, &w, cursor)
+	if err != nil {
+		return Applied{}, errors.Join(err, w.b.clean(err))
+	}
+	d.s.merges.wake()
+	return w.applied(now.status()), nil
+}
+
+// writing is a change while its payload is written.
+type writing struct {
+	list      listRecord // as it was
+	b         *builder
+	payload   *run
+	rec       record
+	unchanged int
+	// Differences that the change makes; they wrap around below zero.
+	hashes, quarantined uint64
+	newlyQuarantined    uint64
+	// Entries that go or come, or whose hashes do.
+	taken, brought uint64
+}
+
+func (w *writing) applied(st Status) Applied {
+	return Applied{
+		Status: st, Added: int(w.rec.added), Replaced: int(w.rec.replaced), Deleted: int(w.rec.deleted),
+		Unchanged: w.unchanged, Quarantined: int(w.newlyQuarantined), Structured: w.b.tells.structured,
+	}
+}
+
+// write compares the draft with the live entries and writes what differs.
+func (d *Draft) write(ctx context.Context, live merge, w *writing) error {
+	n := 0
+	for o, err := range d.all(ctx) {
+		if err != nil {
+			return err
+		}
+		if n++; n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		was, err := live.find(o.id)
+		if err != nil {
+			return err
+		}
+		switch {
+		case was == o.body:
+			if o.sign == signPut {
+				w.unchanged++
+			}
+			continue
+		case was == "":
+			w.rec.added++
+			w.brought++
+		case o.sign != signPut:
+			w.rec.deleted++
+			w.taken++
+		default:
+			w.rec.replaced++
+			if hashesOf(was) != hashesOf(o.body) {
+				w.taken++
+				w.brought++
+			}
+		}
+		if was != "" {
+			w.b.add(op{sign: signDrop, id: o.id, body: was})
+			hashes, quarantined := countHashes(was)
+			w.hashes -= hashes
+			w.quarantined -= quarantined
+		}
+		if o.sign == signPut {
+			w.b.add(o)
+			hashes, quarantined := countHashes(o.body)
+			w.hashes += hashes
+			w.quarantined += quarantined
+			w.newlyQuarantined += quarantined
+		}
+	}
+	return nil
+}
+
+// install makes a written change the head of its list's chain.
+func (d *Draft) install(ctx context.Context, w *writing, cursor []byte) (*listRecord, error) {
+	rec, r := w.list, &w.rec
+	r.time = time.Now().UTC().Round(0)
+	r.cursor = string(cursor)
+	r.prevRoot = rec.lanes.root(rec.entries)
+	rec.lanes.add(&w.b.lanes)
+	rec.entries += r.added - r.deleted
+	rec.hashes += w.hashes
+	rec.quarantined += w.quarantined
+	r.root = rec.lanes.root(rec.entries)
+	r.entries, r.hashes, r.quarantined = rec.entries, rec.hashes, rec.quarantined
+	r.chunks, r.payload = w.payload.chunks, payloadDigest(w.b.leaves)
+	encoded := r.encode()
+	rec.seq, rec.head, rec.applied, rec.cursor = r.seq, recordDigest(string(encoded)), r.time, r.cursor
+
+	var held *heldRecord
+	err := d.s.commit(ctx, func() (*listRecord, []*run, error) {
+		if d.s.lists[rec.id] != d.list {
+			return nil, nil, fmt.Errorf("%w: %s was removed", ErrNoList, rec.conf.Name)
+		}
+		// Settings, runs and held changes may be others by now; the chain cannot.
+		now := d.list.state
+		rec.conf, rec.nextRun, rec.runs, rec.held = now.rec.conf, now.rec.nextRun, slices.Clip(now.rec.runs), now.rec.held
+		if d.held != 0 {
+			var err error
+			if held, err = now.rec.heldRecord(d.held); err != nil {
+				return nil, nil, err
+			}
+			rec.dropHeld(d.held)
+		}
+		runs := slices.Clip(now.runs)
+		if w.payload.ops > 0 {
+			rec.runs, runs = append(rec.runs, w.payload.runRecord), append(runs, w.payload)
+		}
+		return &rec, runs, nil
+	}, append(w.b.rest, pair{recordKey(rec.id, rec.seq), encoded}))
+	if err == nil && held != nil {
+		// What cannot be deleted now is when the store is next opened.
+		_ = d.s.delete(runKeys(rec.id, held.run.runID, int(held.run.chunks)))
+	}
+	return &rec, err
+}

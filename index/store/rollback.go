@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Rollback takes a list back to the state after change number to, by a change
+// that undoes the later ones: the chain only grows. It costs by the changes
+// that are undone, and passes the brakes. What was erased since does not come
+// back. The source's cursor stays, so what is undone is not fetched again.
+func (s *Store) Rollback(ctx context.Context, name string, to uint64) (Applied, error) {
+	v, err := s.Snapshot(ctx, name)
+	if err != nil {
+		return Applied{}, err
+	}
+	defer v.Close()
+	head := v.state.rec.seq
+	if to >= head {
+		return Applied{}, fmt.Errorf("store: list %s is at change %d: it can go back to an earlier one, not to %d", name, head, to)
+	}
+	d, err := s.Begin(ctx, name)
+	if err != nil {
+		return Applied{}, err
+	}
+	defer d.Discard()
+	d.last, d.accepted, d.base = true, true, &head
+	lost := 0
+	for seq := head; seq > to; seq-- {
+		n, err := v.undo(ctx, d, seq)
+		if err != nil {
+			return Applied{}, v.wrap(err)
+		}
+		lost += n
+	}
+	a, err := d.Commit(ctx, nil, fmt.Sprintf("rollback to change %d", to))
+	a.Lost = lost
+	return a, err
+}
+
+var errMoved = errors.New("it has changed meanwhile")
+
+// undo adds the inverse of a change to a draft of which the last operation on
+// an entry holds. It returns how many drops are erased.
+func (v *Snapshot) undo(ctx context.Context, d *Draft, seq uint64) (erased int, err error) {
+	rec, _, err := v.reader().record(seq)
+	if err != nil {
+		return 0, err
+	}
+	for i := range int(rec.chunks) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		ops, _, _, err := v.reader().payload(seq, i)
+		if err != nil {
+			return 0, err
+		}
+		// Backwards, so that of an entry that was replaced the put comes last.
+		for _, o := range slices.Backward(ops) {
+			switch o.sign {
+			case signErased:
+				erased++
+			case signPut:
+				err = d.append(signGone, o.id, nil)
+			case signDrop:
+				d.body = append(d.body[:0], o.body...)
+				err = d.append(signPut, o.id, d.body)
+			}
+			if err != nil {
+				return 0, err
+			}
+		}
+	}
+	return erased, nil
+}
