@@ -426,7 +426,7 @@ func TestHashOnlyWhatIsAsked(t *testing.T) {
 
 func TestSteadyStateAllocations(t *testing.T) {
 	for format, most := range map[string]float64{"jpeg": 0, "png": 4, "bmp": 4, "gif": 20} {
-		file := encode(t, format, colours(700, 500, false))
+		file := encode(t, format, colours(530, 90, false))
 		for _, f := range []hash.Function{hash.Full, hash.Shrink512, hash.Full | hash.Shrink512} {
 			var h Hasher
 			n := testing.AllocsPerRun(3, func() {
@@ -444,6 +444,9 @@ func TestSteadyStateAllocations(t *testing.T) {
 // What a 100-megapixel baseline JPEG needs is bounded by all that is allocated
 // for it.
 func TestMemoryOfLargeJPEG(t *testing.T) {
+	if runtime.GOARCH != "amd64" {
+		t.Skip("skipped: memory is the same on every CPU, and an emulated one takes minutes")
+	}
 	const side = 10_000
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, colours(16, 16, false), nil); err != nil {
@@ -470,7 +473,5 @@ func TestMemoryOfLargeJPEG(t *testing.T) {
 	}
 	if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
 		t.Errorf("%d bytes were allocated for 100 megapixels, want 32 MiB at most", n)
-	} else {
-		t.Logf("%d bytes", n)
 	}
 }
