@@ -65,6 +65,7 @@ func TestRead(t *testing.T) {
 		{"opaque with commas and spaces", "photodna 12,34,56 78 90", "", []string{"1 photodna 12,34,56 " + EntryID(hash.Hash{Kind: hash.KindPhotoDNA, Value: "12,34,56 78 90"}) + ` "" -1`}},
 		{"csv", "kind,value,entry,label,quality\npdq," + pdqA + ",e1,A1,97\n", "", []string{`2 pdq f8f8f0ce e1 "A1" 97`}},
 		{"csv in another order", "Quality, other ,VALUE,\"kind\"\n,x," + pdqA + ",pdq\n", "", []string{"2" + plain[1:]}},
+		{"csv with others first", "id,kind,value\n7,pdq," + pdqA + "\n", "", []string{"2" + plain[1:]}},
 		{"csv without kinds", "value\n" + pdqA, hash.KindPDQ, []string{"2" + plain[1:]}},
 		{"csv with quotes", "kind,value,entry,label\n\"pdq\",\"" + pdqA + "\", \"e,\"\"1\"\"\" ,A1", "", []string{`2 pdq f8f8f0ce e,"1" "A1" -1`}},
 		{"csv with bad rows", "kind,value,quality\npdq," + pdqA + "\npdq," + pdqA + ",101\npdq,\"" + pdqA + ",1\npdq,\"" + pdqA + "\"x,1\nnokind," + pdqA + ",1\n,,\npdq," + pdqA + ",", "",
@@ -98,6 +99,7 @@ func TestReadRefuses(t *testing.T) {
 		"gzip cut short":         "\x1f\x8b\x08\x00",
 		"a header without kind":  "value,label\n" + pdqA + ",x",
 		"a header without value": "kind,label\npdq,x",
+		"another without value":  "id,kind,hash\n7,pdq," + pdqA,
 		"a header with two":      "kind,value,value\npdq,x,x",
 		"a header not closed":    "kind,\"value\npdq,x",
 	} {

@@ -1,9 +1,9 @@
 package hashfile
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,12 +31,12 @@ func detect(line []byte, kind hash.Kind) (p parser, header bool, err error) {
 	if line[0] == '{' {
 		return func(line []byte) (Record, error) { return parseJSON(line, kind) }, false, nil
 	}
-	first, _, _ := bytes.Cut(line, []byte(","))
-	for _, c := range columns {
-		if columnName(string(first)) == c {
-			p, err = newCSV(line, kind)
-			return p, true, err
+	fields, err := splitCSV(nil, string(line))
+	if slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(columns, columnName(f)) }) {
+		if err == nil {
+			p, err = newCSV(fields, kind)
 		}
+		return p, true, err
 	}
 	return func(line []byte) (Record, error) { return parsePlain(string(line), kind) }, false, nil
 }
@@ -119,16 +119,11 @@ type csvParser struct {
 	label  string // of the row before: labels repeat
 }
 
-func newCSV(header []byte, kind hash.Kind) (parser, error) {
-	p := &csvParser{kind: kind}
-	fields, err := splitCSV(nil, string(header))
-	if err != nil {
-		return nil, err
-	}
-	p.width = len(fields)
+func newCSV(header []string, kind hash.Kind) (parser, error) {
+	p := &csvParser{kind: kind, width: len(header)}
 	for i, name := range columns {
 		p.at[i] = -1
-		for j, f := range fields {
+		for j, f := range header {
 			switch {
 			case columnName(f) != name:
 			case p.at[i] >= 0:
