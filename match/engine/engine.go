@@ -33,7 +33,9 @@ type Request struct {
 	// a file's size is not kept, but its digests count.
 	Open func() (io.ReadCloser, error)
 	// Hashes were made from the upload elsewhere. They are looked up as they
-	// are: other orientations can't be derived from a hash.
+	// are: other orientations can't be derived from a hash. The quality of a PDQ
+	// hash that came without one is [hash.UnknownQuality]; under the zero value,
+	// which is that of a blank picture, it matches equal hashes only.
 	Hashes []match.Hash
 }
 

@@ -267,6 +267,8 @@ func TestUndecided(t *testing.T) {
 		{"nothing", t.Context(), Request{Surface: "feed"}, match.Undecided, match.Invalid, match.Review},
 		{"a short hash", t.Context(), Request{Surface: "feed", Hashes: []match.Hash{{Kind: "pdq", Value: "abcd"}}}, match.Undecided, match.Invalid, match.Review},
 		{"an unknown kind", t.Context(), Request{Surface: "feed", Hashes: []match.Hash{{Kind: "md6", Value: "abcd"}}}, match.Undecided, match.Invalid, match.Review},
+		{"no quality", t.Context(), Request{Surface: "feed", Hashes: []match.Hash{{Kind: "pdq", Value: pdqOf(t, file, hash.Full).String(), Quality: 101}}}, match.Undecided, match.Invalid, match.Review},
+		{"no quality either", t.Context(), Request{Surface: "feed", Hashes: []match.Hash{{Kind: "pdq", Value: pdqOf(t, file, hash.Full).String(), Quality: -2}}}, match.Undecided, match.Invalid, match.Review},
 		{"a bad hash beside one that blocks", t.Context(), Request{Surface: "feed", Hashes: []match.Hash{{Kind: "pdq", Value: "abcd"}, {Kind: "MD5", Value: strings.ToUpper(hash.Digests(text)[0].Text())}}},
 			match.Block, match.Exact, match.Block},
 		{"unreadable", t.Context(), Request{Surface: "feed", Open: func() (io.ReadCloser, error) { return nil, io.ErrClosedPipe }}, match.Undecided, match.Unreadable, match.Review},

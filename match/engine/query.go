@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/bits"
 	"slices"
 
@@ -203,6 +204,10 @@ func (q *query) given(ctx context.Context, hashes []match.Hash) {
 		}
 		told := match.Hash{Kind: kind, Value: h.Text(), Quality: hash.UnknownQuality, Frame: given.Frame}
 		if p, ok := h.PDQ(); ok {
+			if given.Quality < hash.UnknownQuality || given.Quality > 100 {
+				q.gap(match.Invalid, fmt.Errorf("a quality is 0 to 100, not %d", given.Quality))
+				continue
+			}
 			told.Quality, told.Rule = given.Quality, match.Claimed(p, given.Quality)
 			function := 0
 			if kind == hash.KindPDQ512 {
