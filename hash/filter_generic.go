@@ -1,7 +1,7 @@
 package hash
 
-// Four sums move side by side here, so that the additions of one need not wait
-// for those of another.
+// The boxes in plain Go. Four sums move side by side, so that the additions of
+// one need not wait for those of another.
 
 // passLinesGeneric is [lineBox.pass] for len(dst) columns.
 func passLinesGeneric(b *lineBox, dst [][lanes]float32, src []float32, stride int) {

@@ -14,7 +14,6 @@ func lumaGridAVX2(dst []float32, rgb []byte, columns []int32)
 //go:noescape
 func lumaGrayAVX2(dst []float32, gray []byte)
 
-// lumaFull sets dst to the luma of as many pixels as [Full] defines it.
 func lumaFull(dst []float32, rgb []byte) {
 	if useAVX2 && len(dst) >= 8 {
 		lumaFullAVX2(dst, rgb[:3*len(dst)])
@@ -23,7 +22,6 @@ func lumaFull(dst []float32, rgb []byte) {
 	lumaFullGeneric(dst, rgb)
 }
 
-// lumaShrunk sets dst to the luma of as many pixels as [Shrink512] defines it.
 func lumaShrunk(dst []float32, rgb []byte) {
 	if useAVX2 && len(dst) >= 8 {
 		lumaShrunkAVX2(dst, rgb[:3*len(dst)])
@@ -32,7 +30,7 @@ func lumaShrunk(dst []float32, rgb []byte) {
 	lumaShrunkGeneric(dst, rgb)
 }
 
-// lumaGrid is lumaShrunk for the given columns of rgb, in ascending order.
+// lumaGrid takes columns in ascending order.
 func lumaGrid(dst []float32, rgb []byte, columns []int32) {
 	n := 0
 	if useAVX2 {
@@ -47,7 +45,6 @@ func lumaGrid(dst []float32, rgb []byte, columns []int32) {
 	lumaGridGeneric(dst[n:], rgb, columns[n:])
 }
 
-// lumaGray sets dst to as many samples of gray.
 func lumaGray(dst []float32, gray []byte) {
 	if useAVX2 && len(dst) >= 8 {
 		lumaGrayAVX2(dst, gray[:len(dst)])

@@ -1,5 +1,6 @@
 package hash
 
+// lumaFullGeneric sets dst to the luma of as many pixels as [Full] defines it.
 func lumaFullGeneric(dst []float32, rgb []byte) {
 	for i := range dst {
 		p := (*[3]byte)(rgb)
@@ -9,6 +10,8 @@ func lumaFullGeneric(dst []float32, rgb []byte) {
 	}
 }
 
+// lumaShrunkGeneric sets dst to the luma of as many pixels as [Shrink512]
+// defines it.
 func lumaShrunkGeneric(dst []float32, rgb []byte) {
 	for i := range dst {
 		p := (*[3]byte)(rgb)
@@ -17,6 +20,7 @@ func lumaShrunkGeneric(dst []float32, rgb []byte) {
 	}
 }
 
+// lumaGrayGeneric sets dst to as many samples of gray.
 func lumaGrayGeneric(dst []float32, gray []byte) {
 	gray = gray[:len(dst)]
 	for i := range dst {
@@ -24,7 +28,7 @@ func lumaGrayGeneric(dst []float32, gray []byte) {
 	}
 }
 
-// lumaGridGeneric is lumaShrunkGeneric for the given columns of rgb.
+// lumaGridGeneric is lumaShrunkGeneric of the given columns of rgb.
 func lumaGridGeneric(dst []float32, rgb []byte, columns []int32) {
 	for i, x := range columns {
 		lumaShrunkGeneric(dst[i:i+1], rgb[3*x:])
