@@ -47,7 +47,10 @@ func (h *Hasher) decodeJPEG(ctx context.Context, file []byte, info *Info, grid *
 		rgb = grey
 	}
 	l := h.Limits.orDefault()
-	p, err := h.jpeg.Decode(ctx, file, jpeg.Limits{Side: l.Side, Pixels: l.Pixels}, grid, rgb)
+	// The coefficients of a progressive picture take 3 bytes a pixel, or 6 if its
+	// colours are at full resolution: too many for a large one.
+	store := 4*int64(header.Width)*int64(header.Height) + 64<<20
+	p, err := h.jpeg.Decode(ctx, file, jpeg.Limits{Side: l.Side, Pixels: l.Pixels, Store: store}, grid, rgb)
 	info.Truncated = p.Truncated
 	if err != nil && ctx.Err() == nil {
 		return jpegError(err)
