@@ -101,12 +101,15 @@ func ReadProgress(cursor []byte) (p Progress, err error) {
 	return p, nil
 }
 
-// Batches. A batch is applied when it is full, or when it took several times
-// as long to gather as the last one took to apply: so little work is lost with
-// the program, and little time goes into writing.
+// Batches. One is applied when it is full or old. Until the list is in step for
+// the first time, it is applied already when it took several times as long to
+// gather as the last one took to apply: so little work is lost with the program,
+// and little time goes into writing. Later runs are short, and each is one change
+// as far as it fits, so that the store's brakes see it whole.
 const (
 	batchEdits = 1 << 14
 	batchBytes = 16 << 20 // of ids, labels and hashes
+	batchAge   = time.Minute
 	batchRatio = 4
 )
 
@@ -256,7 +259,7 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 			s.restart()
 		}
 		s.take(&c.Change)
-		if len(s.batch) >= batchEdits || s.bytes >= batchBytes || s.report.Changes == 1 || time.Since(s.started) > batchRatio*s.cost {
+		if s.due() {
 			if err := s.apply(ctx, false); err != nil {
 				return err
 			}
@@ -269,6 +272,12 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 		return err // the source may have ended because of it
 	}
 	return s.apply(ctx, true)
+}
+
+// due reports whether the batch is to be applied.
+func (s *syncer) due() bool {
+	age := time.Since(s.started)
+	return len(s.batch) >= batchEdits || s.bytes >= batchBytes || age > batchAge || s.checked.IsZero() && age > batchRatio*s.cost
 }
 
 func (s *syncer) begin() {

@@ -18,12 +18,12 @@ import (
 	"github.com/tidemark-project/tidemark/match"
 )
 
-// histories is how many random histories a model test runs.
+// histories is how many random histories each model test runs.
 func histories() int {
 	if os.Getenv("TIDEMARK_TEST_LONG") != "" {
-		return 3000
+		return 1000
 	}
-	return 150
+	return 100
 }
 
 // world is a store whose lists follow one fake. The store is used by many
@@ -37,6 +37,7 @@ type world struct {
 	service ingest.Service
 
 	mu     sync.Mutex
+	odds   *rand.Rand // of faults
 	faulty bool
 	faults int
 	kill   func() // cancels the run
@@ -67,6 +68,7 @@ func openStore(t *testing.T, dir string) *store.Store {
 // serve starts the world's fake behind what goes wrong with HTTP.
 func (w *world) serve(h http.Handler) {
 	row := 0
+	w.odds = rand.New(rand.NewPCG(w.rng.Uint64(), 1))
 	trouble := &fakes.Trouble{Handler: h, Next: func(*http.Request) fakes.Fault {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -74,7 +76,7 @@ func (w *world) serve(h http.Handler) {
 			w.kill()
 		}
 		// Fewer in a row than the client tries.
-		if !w.faulty || row >= 3 || w.rng.IntN(12) > 0 {
+		if !w.faulty || row >= 3 || w.odds.IntN(12) > 0 {
 			row = 0
 			return fakes.None
 		}
@@ -82,7 +84,7 @@ func (w *world) serve(h http.Handler) {
 		w.faults++
 		for {
 			// These two take long; they are tested by themselves.
-			if f := fakes.Fault(1 + w.rng.IntN(int(fakes.Faults)-1)); f != fakes.Stalled && f != fakes.Huge {
+			if f := fakes.Fault(1 + w.odds.IntN(int(fakes.Faults)-1)); f != fakes.Stalled && f != fakes.Huge {
 				return f
 			}
 		}
@@ -108,12 +110,20 @@ func (w *world) sync(target ingest.Target, source ingest.Source, after int) (ing
 	defer cancel()
 	w.mu.Lock()
 	w.kill, w.left = cancel, after
+	w.faulty = w.rng.IntN(2) == 0
 	w.mu.Unlock()
 	report, err := ingest.Sync(ctx, w.store, target, source, nil)
 	if err != nil && ctx.Err() == nil {
 		w.t.Fatalf("Sync: %v", err)
 	}
 	return report, err
+}
+
+// injected returns how many faults there were.
+func (w *world) injected() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.faults
 }
 
 // reopen closes the store and opens it again.

@@ -55,7 +55,6 @@ func ncmecHistory(w *world, seed int) {
 		for range rng.IntN(30) {
 			sent = append(sent, ncmecStep(w, n)...)
 		}
-		w.faulty = rng.IntN(2) == 0
 		report, err := w.sync(target, source, rng.IntN(20)-4)
 		runs++
 		fmt.Fprintln(said, err, report.Bad)
@@ -76,7 +75,7 @@ func ncmecHistory(w *world, seed int) {
 	w.check(main, n.Live(func(m fakes.Member) bool { return m != service }))
 	w.check(routed, n.Live(func(m fakes.Member) bool { return m == service }))
 	for page, count := range n.Requests() {
-		if most := 1 + runs + 1 + w.faults + expired; count > most {
+		if most := 1 + runs + 1 + w.injected() + expired; count > most {
 			t.Errorf("page %s was asked for %d times, want at most %d", page, count, most)
 		}
 	}
