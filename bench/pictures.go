@@ -38,7 +38,7 @@ func photograph(width, height int) *image.NRGBA {
 		planes[i] = make([]float32, width*height)
 	}
 	for octave, size := 0, max(width, height)/2; size >= 2; octave, size = octave+1, size/2 {
-		amplitude := 60 * math.Pow(0.62, float64(octave))
+		amplitude := 60 * math.Pow(0.77, float64(octave))
 		addNoise(r, planes[0], width, height, size, amplitude)
 		if octave < 4 {
 			addNoise(r, planes[1], width, height, size, amplitude/4)
