@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
@@ -10,39 +9,44 @@ import (
 	"github.com/tidemark-project/tidemark/hash"
 )
 
-// Brakes bound what one change may do to a list. A change that does more is
-// held: it is kept, and applied when a person accepts it. The first change of
-// a list, and those that a person has accepted, pass.
+// Brakes bound what a change may do to a list before a person accepts it: one
+// that does more is held, which means that it is kept and not applied. Pieces
+// of one change, all but the last of which are Partial, are counted together.
+// The first change of a list passes, as do those that a person has accepted.
 type Brakes struct {
 	// Shrink is how many of a list's entries a change may take away or give
-	// other hashes, in percent of the entries; 0 means 20. Fewer than 10
-	// entries are never too many: withdrawals are at once.
+	// other hashes, in percent of the entries; 0 means any number. Fewer than
+	// 10 entries are never too many: withdrawals are at once.
 	Shrink int
 	// Growth is how many entries a change may add or give other hashes, in
-	// percent of the entries; 0 means 50. Fewer than 100 are never too many.
+	// percent of the entries; 0 means any number. Fewer than 100 are never too
+	// many.
 	Growth int
 }
 
+// DefaultBrakes are right for most lists. [Store.Create] does not set them.
+var DefaultBrakes = Brakes{Shrink: 20, Growth: 50}
+
 const (
-	defaultShrink = 20
-	defaultGrowth = 50
-	freeShrink    = 10
-	freeGrowth    = 100
-	maxBrake      = 1_000_000
+	freeShrink = 10
+	freeGrowth = 100
+	maxBrake   = 1_000_000
 )
 
-// check returns why a change is to be held, nothing if it is not: taken of the
-// list's entries go or get other hashes, and brought come or do.
-func (b Brakes) check(entries, taken, brought uint64) (reasons []string) {
-	if entries == 0 {
-		return nil
+// course counts what the pieces of a change have done so far.
+type course struct {
+	entries        uint64 // before the first piece
+	taken, brought uint64 // entries that went or came, or whose hashes did
+}
+
+// check returns why a change is to be held, nothing if it is not.
+func (b Brakes) check(c course) (reasons []string) {
+	percent := func(n uint64) float64 { return 100 * float64(n) / float64(max(c.entries, 1)) }
+	if b.Shrink > 0 && c.taken >= freeShrink && percent(c.taken) > float64(b.Shrink) {
+		reasons = append(reasons, fmt.Sprintf("it takes away or changes %d of %d entries, which is more than %d %%", c.taken, c.entries, b.Shrink))
 	}
-	percent := func(n uint64) float64 { return 100 * float64(n) / float64(entries) }
-	if limit := cmp.Or(b.Shrink, defaultShrink); taken >= freeShrink && percent(taken) > float64(limit) {
-		reasons = append(reasons, fmt.Sprintf("it takes away or changes %d of %d entries, which is more than %d %%", taken, entries, limit))
-	}
-	if limit := cmp.Or(b.Growth, defaultGrowth); brought >= freeGrowth && percent(brought) > float64(limit) {
-		reasons = append(reasons, fmt.Sprintf("it brings or changes %d entries where there are %d, which is more than %d %%", brought, entries, limit))
+	if b.Growth > 0 && c.brought >= freeGrowth && percent(c.brought) > float64(b.Growth) {
+		reasons = append(reasons, fmt.Sprintf("it brings or changes %d entries where there are %d, which is more than %d %%", c.brought, c.entries, b.Growth))
 	}
 	return reasons
 }

@@ -49,16 +49,16 @@ func TestBrakes(t *testing.T) {
 		change Change
 		held   int // reasons
 	}{
-		{"a fifth goes", Brakes{}, Change{Delete: ids(numbered(0, 200, 0))}, 0},
-		{"more goes", Brakes{}, Change{Delete: ids(numbered(0, 201, 0))}, 1},
-		{"more goes and as many come", Brakes{}, Change{Delete: ids(numbered(0, 201, 0)), Put: numbered(1000, 1201, 0)}, 1},
-		{"half comes", Brakes{}, Change{Put: numbered(1000, 1500, 0)}, 0},
-		{"more comes", Brakes{}, Change{Put: numbered(1000, 1501, 0)}, 1},
-		{"all get other hashes", Brakes{}, Change{Put: numbered(0, 1000, 1)}, 2},
-		{"all get other labels", Brakes{}, Change{Put: relabelled}, 0},
+		{"a fifth goes", DefaultBrakes, Change{Delete: ids(numbered(0, 200, 0))}, 0},
+		{"more goes", DefaultBrakes, Change{Delete: ids(numbered(0, 201, 0))}, 1},
+		{"more goes and as many come", DefaultBrakes, Change{Delete: ids(numbered(0, 201, 0)), Put: numbered(1000, 1201, 0)}, 1},
+		{"half comes", DefaultBrakes, Change{Put: numbered(1000, 1500, 0)}, 0},
+		{"more comes", DefaultBrakes, Change{Put: numbered(1000, 1501, 0)}, 1},
+		{"all get other hashes", DefaultBrakes, Change{Put: numbered(0, 1000, 1)}, 2},
+		{"all get other labels", DefaultBrakes, Change{Put: relabelled}, 0},
 		{"a brake that is set", Brakes{Shrink: 1, Growth: 10}, Change{Delete: ids(numbered(0, 11, 0)), Put: numbered(1000, 1101, 0)}, 2},
 		{"few are never too many", Brakes{Shrink: 1, Growth: 1}, Change{Delete: ids(numbered(0, 9, 0)), Put: numbered(1000, 1090, 0)}, 0},
-		{"no brakes", Brakes{100, maxBrake}, Change{Delete: ids(numbered(0, 1000, 0)), Put: numbered(1000, 3000, 0)}, 0},
+		{"no brakes", Brakes{}, Change{Delete: ids(numbered(0, 1000, 0)), Put: numbered(1000, 3000, 0)}, 0},
 	} {
 		s := braked(t, c.brakes)
 		before, err := s.Status(t.Context(), "a")
@@ -86,8 +86,33 @@ func TestBrakes(t *testing.T) {
 	}
 }
 
+// A change that comes in pieces is braked as a whole, and the first one of a
+// list is not braked, however often it is interrupted.
+func TestBrakesOnPieces(t *testing.T) {
+	s := open(t, t.TempDir())
+	if err := s.Create(t.Context(), List{Name: "a", Mode: match.ModeBlock, Brakes: DefaultBrakes}); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, "a", Change{Put: numbered(0, 200, 0), Partial: true})
+	apply(t, s, "a", Change{Put: numbered(200, 900, 0), Partial: true})
+	apply(t, s, "a", Change{Put: numbered(900, 1000, 0), Partial: true})
+	apply(t, s, "a", Change{}) // nothing more: the list is filled
+	for i := range 4 {
+		apply(t, s, "a", Change{Delete: ids(numbered(50*i, 50*i+50, 0)), Partial: true})
+	}
+	var held *HeldError
+	if _, err := s.Apply(t.Context(), "a", Change{Delete: []string{"e0200"}, Partial: true}); !errors.As(err, &held) {
+		t.Errorf("the 201st deletion of a change in pieces: error %v, want a HeldError", err)
+	}
+	if _, err := s.Accept(t.Context(), "a", held.Number); err != nil {
+		t.Fatal(err)
+	}
+	// That was the last piece.
+	apply(t, s, "a", Change{Delete: ids(numbered(300, 400, 0))})
+}
+
 func TestHeld(t *testing.T) {
-	s := braked(t, Brakes{})
+	s := braked(t, DefaultBrakes)
 	dir := s.dir
 	bad := Change{Delete: ids(numbered(0, 900, 0)), Put: numbered(1000, 1002, 0), Cursor: []byte("c9"), Note: "sync"}
 	// A source that is refused sends the same again.
@@ -147,7 +172,7 @@ func TestHeld(t *testing.T) {
 }
 
 func TestDrop(t *testing.T) {
-	s := braked(t, Brakes{})
+	s := braked(t, DefaultBrakes)
 	var held *HeldError
 	if _, err := s.Apply(t.Context(), "a", Change{Delete: ids(numbered(0, 900, 0))}); !errors.As(err, &held) {
 		t.Fatalf("Apply: error %v, want a HeldError", err)
@@ -216,7 +241,7 @@ func TestRollback(t *testing.T) {
 
 // A rollback passes the brakes, and what is erased stays gone.
 func TestRollbackOfErased(t *testing.T) {
-	s := braked(t, Brakes{})
+	s := braked(t, DefaultBrakes)
 	apply(t, s, "a", Change{Delete: []string{"e0001"}})
 	st, err := s.Status(t.Context(), "a")
 	if err != nil {

@@ -31,6 +31,7 @@ func (s *Store) Apply(ctx context.Context, name string, c Change) (Applied, erro
 			return Applied{}, err
 		}
 	}
+	d.Partial = c.Partial
 	return d.Commit(ctx, c.Cursor, c.Note)
 }
 
@@ -55,22 +56,26 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 
 	w := writing{list: st.rec, rec: record{list: st.rec.id, seq: st.rec.seq + 1, prev: st.rec.head, note: note}}
 	w.b = newBuilder(ctx, d.s, st.rec.id, runID{keyPayload, w.rec.seq}, true)
+	if w.list.course == (course{}) {
+		w.list.course.entries = st.rec.entries
+	}
 	err := d.write(ctx, newMerge(reader{txn, st.rec.id}, st.runs), &w)
 	var finishErr error
 	w.payload, finishErr = w.b.finish()
 	if err = errors.Join(err, finishErr); err != nil {
 		return Applied{}, errors.Join(fmt.Errorf("store: list %s: %w", st.rec.conf.Name, err), w.b.clean(err))
 	}
-	if !d.accepted {
-		if reasons := st.rec.conf.Brakes.check(st.rec.entries, w.taken, w.brought); len(reasons) > 0 {
-			held := d.hold(ctx, st, cursor, note, reasons)
-			return Applied{}, errors.Join(held, w.b.clean(held))
-		}
+	if reasons := st.rec.conf.Brakes.check(w.list.course); len(reasons) > 0 && st.rec.filled && !d.accepted {
+		held := d.hold(ctx, st, cursor, note, reasons)
+		return Applied{}, errors.Join(held, w.b.clean(held))
 	}
 	if cursor == nil {
 		cursor = []byte(st.rec.cursor)
 	}
-	if w.payload.ops == 0 && string(cursor) == st.rec.cursor && d.held == 0 {
+	if !d.Partial {
+		w.list.course, w.list.filled = course{}, true
+	}
+	if w.payload.ops == 0 && string(cursor) == st.rec.cursor && d.held == 0 && w.list.course == st.rec.course {
 		return w.applied(st.rec.status()), nil
 	}
 	now, err := d.install(ctx, &w, cursor)
@@ -83,7 +88,7 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 
 // writing is a change while its payload is written.
 type writing struct {
-	list      listRecord // as it was
+	list      listRecord // as it was, but for its course
 	b         *builder
 	payload   *run
 	rec       record
@@ -91,8 +96,6 @@ type writing struct {
 	// Differences that the change makes; they wrap around below zero.
 	hashes, quarantined uint64
 	newlyQuarantined    uint64
-	// Entries that go or come, or whose hashes do.
-	taken, brought uint64
 }
 
 func (w *writing) applied(st Status) Applied {
@@ -124,15 +127,15 @@ func (d *Draft) write(ctx context.Context, live merge, w *writing) error {
 			continue
 		case was == "":
 			w.rec.added++
-			w.brought++
+			w.list.course.brought++
 		case o.sign != signPut:
 			w.rec.deleted++
-			w.taken++
+			w.list.course.taken++
 		default:
 			w.rec.replaced++
 			if hashesOf(was) != hashesOf(o.body) {
-				w.taken++
-				w.brought++
+				w.list.course.taken++
+				w.list.course.brought++
 			}
 		}
 		if was != "" {

@@ -15,6 +15,10 @@ import (
 // sorted in the store's folder from a certain size on. It is used by one
 // goroutine, and ends with Commit or Discard.
 type Draft struct {
+	// Partial says that this is a piece of a larger change, and not the last:
+	// the list's brakes count it together with the next.
+	Partial bool
+
 	ctx  context.Context // for Put and Delete, which may write
 	s    *Store
 	list *list

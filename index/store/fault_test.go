@@ -56,7 +56,7 @@ func applyForever(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Create(ctx, List{Name: "a", Mode: match.ModeBlock, Brakes: Brakes{100, maxBrake}}); err != nil && !errors.Is(err, ErrExists) {
+	if err := s.Create(ctx, List{Name: "a", Mode: match.ModeBlock}); err != nil && !errors.Is(err, ErrExists) {
 		return err
 	}
 	for {

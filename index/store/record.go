@@ -116,6 +116,8 @@ type listRecord struct {
 	applied     time.Time
 	cursor      string
 	erased      uint64 // what went with changes up to this number is erased
+	filled      bool   // a change that was not partial has come
+	course      course // of the change whose pieces come
 
 	nextRun uint64
 	runs    []runRecord // the state: later ones hide earlier ones
@@ -155,6 +157,10 @@ func (l *listRecord) encode() []byte {
 	b = appendTime(b, l.applied)
 	b = appendText(b, l.cursor)
 	b = binary.AppendUvarint(b, l.erased)
+	b = appendBool(b, l.filled)
+	for _, n := range []uint64{l.course.entries, l.course.taken, l.course.brought} {
+		b = binary.AppendUvarint(b, n)
+	}
 
 	b = binary.AppendUvarint(b, l.nextRun)
 	b = binary.AppendUvarint(b, uint64(len(l.runs)))
@@ -216,6 +222,10 @@ func (l *listRecord) decode(b string) error {
 	l.applied = d.time()
 	l.cursor = d.text(maxCursor)
 	l.erased = d.number()
+	l.filled = d.bool()
+	for _, n := range []*uint64{&l.course.entries, &l.course.taken, &l.course.brought} {
+		*n = d.number()
+	}
 
 	l.nextRun = d.number()
 	for range d.count(maxRuns) {

@@ -50,6 +50,9 @@ type Change struct {
 	Delete []string // ids; an id that is not there is no error
 	Cursor []byte   // the source's checkpoint after this change; nil keeps the one before
 	Note   string   // why, for the log; up to 1024 bytes
+	// Partial says that this is a piece of a larger change, and not the last:
+	// the list's brakes count it together with the next.
+	Partial bool
 }
 
 // List is what a list is called and how it is matched.

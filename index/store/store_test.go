@@ -21,10 +21,9 @@ func open(t testing.TB, dir string) *Store {
 	return s
 }
 
-// create makes a list whose changes may be of any size.
 func create(t testing.TB, s *Store, name string) {
 	t.Helper()
-	if err := s.Create(t.Context(), List{Name: name, Mode: match.ModeObserve, Brakes: Brakes{100, maxBrake}}); err != nil {
+	if err := s.Create(t.Context(), List{Name: name, Mode: match.ModeObserve}); err != nil {
 		t.Fatal(err)
 	}
 }
