@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/match"
@@ -127,7 +129,7 @@ func (c *doctorCmd) store(ctx context.Context, s *session, tell func(finding)) {
 		have[l.Name] = true
 		c.list(ctx, st, l, tell)
 	}
-	for name := range s.sources.file.Lists {
+	for _, name := range slices.Sorted(maps.Keys(s.sources.file.Lists)) {
 		if !have[name] {
 			tell(finding{Check: "list " + name, State: stateBad, Words: "the configuration names it, and it is not there",
 				Remedy: fmt.Sprintf("make it with \"tidemark list create %s\", or take it out of %s", name, s.Config)})

@@ -82,7 +82,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	} else {
 		var usage *kong.ParseError
 		if errors.As(err, &usage) && usage.ExitCode() == kongUsageError {
-			err = fmt.Errorf("%w\nrun %q for help", err, strings.TrimSpace("tidemark "+verb(usage.Context)+" --help"))
+			err = fmt.Errorf("%w\nrun %q for help", err, "tidemark "+strings.TrimLeft(verb(usage.Context)+" --help", " "))
 		}
 	}
 	if err == nil {

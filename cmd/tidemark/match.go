@@ -50,7 +50,8 @@ Examples:
 
     tidemark match upload.jpg
     tidemark match --json --surface feed uploads/*
-    tidemark match --hash pdq:a9fc1a1b... --hash sha256:9f86d081...
+    tidemark match --hash md5:d41d8cd98f00b204e9800998ecf8427e
+    tidemark match --hash pdq:$(tidemark hash cat.jpg | cut -f3)
     consume uploads | tidemark match --stream | act`
 }
 
@@ -131,7 +132,7 @@ func (c *matchCmd) jobs(s *session) (iter.Seq[job], error) {
 	for _, text := range c.Hash {
 		kind, value, ok := strings.Cut(text, ":")
 		if !ok {
-			return nil, fmt.Errorf("--hash %s: write it as kind:value, such as md5:%s", text, strings.Repeat("0", 32))
+			return nil, errors.New("a --hash names no kind: write it as kind:value, such as md5:" + strings.Repeat("0", 32)) // it may be a hash
 		}
 		k, err := hash.ParseKind(kind)
 		if err != nil {
