@@ -16,7 +16,7 @@ import (
 //	columns    32 bytes a hash: in each table, the partner word, 2 bytes
 //	ids        64 bytes a hash: in each table, the row, 4 bytes
 //	refs        4 bytes an entry, and 4 a hash that has several
-//	offsets    64 bytes a key; there are at most 65,536 keys
+//	offsets    64 bytes a key; there are at most 65,536 keys, or one for 9 hashes
 type segment struct {
 	postings
 	rows    rows
@@ -35,9 +35,10 @@ const (
 const maxSegment = 1 << 25
 
 // keyBitsFor returns the width of the keys for n hashes. Keys of all 16 bits
-// are the best for about a million hashes and more; fewer hashes get fewer
-// buckets, so that 16 to 32 hashes share one and the offsets stay in cache.
-func keyBitsFor(n int) int { return max(8, min(16, bits.Len(uint(n))-5)) }
+// are the best for about 600,000 hashes and more; fewer hashes get fewer
+// buckets, so that 9 to 18 hashes share one. Shorter buckets would cost more in
+// offsets than in reading, and more than 140 bytes a hash.
+func keyBitsFor(n int) int { return max(8, min(16, bits.Len(uint(n/18)))) }
 
 // word returns word t of a hash.
 func word(h *hash.PDQ, t int) uint16 { return uint16(h[t>>2] >> (t & 3 * 16)) }
