@@ -63,7 +63,7 @@ func (l Limits) checkSize(width, height int64) error {
 		return defect("the header declares an empty picture, %d by %d pixels", width, height)
 	case max(width, height) > int64(l.Side):
 		return tooLarge("the picture is %d by %d pixels and the limit is %d a side (Limits.Side)", width, height, l.Side)
-	case width*height > l.Pixels:
+	case height > l.Pixels/width: // the product may overflow
 		return tooLarge("the picture is %d by %d pixels and the limit is %d in all (Limits.Pixels)", width, height, l.Pixels)
 	}
 	return nil

@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"image/color/palette"
+	"image/draw"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -191,6 +193,60 @@ func TestPaletteIndexPastEnd(t *testing.T) {
 	row(got, 0)
 	if !bytes.Equal(got, want[:3*32]) {
 		t.Error("rowsOf: an index past the palette is not black")
+	}
+}
+
+// The kinds of TIFF files that the lossless pictures leave out.
+func TestTIFF(t *testing.T) {
+	m := colours(40, 30, true)
+	multiplied := image.NewRGBA(m.Rect)
+	for i := 0; i < len(m.Pix); i += 4 {
+		a := uint32(m.Pix[i+3])
+		for j := range 3 {
+			multiplied.Pix[i+j] = byte(uint32(m.Pix[i+j]) * a / 255)
+		}
+		multiplied.Pix[i+3] = byte(a)
+	}
+	var divided []byte
+	for i := 0; i < len(multiplied.Pix); i += 4 {
+		for j := range 3 {
+			c := byte(0)
+			if a := int(multiplied.Pix[i+3]); a > 0 {
+				c = byte(int(multiplied.Pix[i+j]) * 255 / a)
+			}
+			divided = append(divided, c)
+		}
+	}
+	indexed := image.NewPaletted(m.Rect, palette.Plan9)
+	draw.Draw(indexed, m.Rect, m, image.Point{}, draw.Src)
+	wide := image.NewNRGBA64(m.Rect)
+	draw.Draw(wide, m.Rect, colours(40, 30, false), image.Point{}, draw.Src)
+	for _, img := range []image.Image{multiplied, indexed, wide} {
+		want := straight(img, false)
+		if img == image.Image(multiplied) {
+			want = divided
+		}
+		for _, compression := range []tiff.CompressionType{tiff.Uncompressed, tiff.Deflate} {
+			var b bytes.Buffer
+			if err := tiff.Encode(&b, img, &tiff.Options{Compression: compression}); err != nil {
+				t.Fatal(err)
+			}
+			if got, _ := decoded(t, b.Bytes()); !bytes.Equal(got, want) {
+				t.Errorf("%T, compression %d: other pixels", img, compression)
+			}
+		}
+	}
+	// A width that is no number.
+	file := encode(t, "tiff", m)
+	d, _ := parseIFD(file)
+	for e := d.entries; len(e) >= 12; e = e[12:] {
+		if binary.LittleEndian.Uint16(e) == tagWidth {
+			binary.LittleEndian.PutUint16(e[2:], 12) // a double
+		}
+	}
+	var h Hasher
+	if _, err := h.Hash(t.Context(), file, hash.Full); err == nil {
+		t.Error("a width that is a double: no error")
 	}
 }
 

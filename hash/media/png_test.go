@@ -369,3 +369,45 @@ func FuzzPNG(f *testing.F) {
 		}
 	})
 }
+
+// What frames of an animation are blended by.
+func TestPNGAlpha(t *testing.T) {
+	r := rand.New(rand.NewPCG(6, 6))
+	for _, s := range []pngSpec{
+		{depth: 1, colour: pngGrey, transparent: true}, {depth: 4, colour: pngGrey, transparent: true},
+		{depth: 8, colour: pngGrey, transparent: true}, {depth: 16, colour: pngGrey, transparent: true}, {depth: 8, colour: pngGrey},
+		{depth: 8, colour: pngRGB, transparent: true}, {depth: 16, colour: pngRGB, transparent: true}, {depth: 8, colour: pngRGB},
+		{depth: 2, colour: pngPalette, colours: 4, transparent: true}, {depth: 8, colour: pngPalette, colours: 200, transparent: true},
+		{depth: 8, colour: pngGreyAlpha}, {depth: 16, colour: pngGreyAlpha}, {depth: 8, colour: pngRGBAlpha}, {depth: 16, colour: pngRGBAlpha},
+	} {
+		for _, s.interlaced = range []bool{false, true} {
+			s.width, s.height = 61, 43
+			file := s.make(r)
+			m, err := png.Decode(bytes.NewReader(file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := parsePNG(file, DefaultLimits)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var d pngDecoder
+			got := make([]byte, 0, 61*43)
+			whole, err := d.decode(t.Context(), &p.pngLayout, p.pixels, "IDAT", 3, true, func(y int, pix, alpha []byte) {
+				if alpha == nil {
+					alpha = bytes.Repeat([]byte{255}, 61)
+				}
+				got = append(got, alpha...)
+			})
+			if err != nil || !whole {
+				t.Fatalf("%+v: %t, %v", s, whole, err)
+			}
+			for i, a := range got {
+				if _, _, _, want := m.At(i%61, i/61).RGBA(); uint32(a) != want>>8 {
+					t.Errorf("%+v: alpha %d at %d, want %d", s, a, i, want>>8)
+					break
+				}
+			}
+		}
+	}
+}
