@@ -2,15 +2,20 @@
 // content, checks the declared size against limits before it allocates, and
 // decodes JPEG, PNG, GIF, WebP, BMP and TIFF into rows for a [hash.Hasher].
 //
-// Animations (GIF, PNG, WebP) are painted as viewers do it, and some of their
-// frames hashed. A [Hasher] hashes one file at a time. [Each] hashes many on all cores, in
+// A [Hasher] hashes one file at a time. [Each] hashes many on all cores, in
 // order, and a [Budget] bounds the pixels that the hashers of a process decode
-// at a time.
+// at a time. Of animations (GIF, PNG, WebP), which are painted as viewers do it,
+// some frames are hashed.
 //
 // Pixels are those of the programs that made the lists: alpha is dropped and
 // colours are not multiplied by it, EXIF orientation, gamma and colour profiles
 // are left alone, 16-bit colours keep their high byte, and 16-bit grey is
 // clipped at 255, as Pillow does.
+//
+// Baseline JPEG, PNG without interlacing and BMP are hashed as their rows are
+// decoded, in memory for some rows. A progressive JPEG takes 3 to 6 bytes a
+// pixel, an interlaced PNG 3, a canvas for animations 5, WebP 2 to 4, and TIFF
+// up to 16.
 //
 // Uploads are hostile: every failure is an [*Error] that says which limit or
 // which defect, nothing panics, and no picture touches the disk or a log.
@@ -107,9 +112,13 @@ type Info struct {
 	Format      string // "jpeg", "png", "gif", "webp", "bmp" or "tiff"; "" if unknown
 	Width       int    // pixels, as stored
 	Height      int
-	Orientation int  // EXIF orientation, 1 to 8; 1 if the file gives none. It is reported, never applied.
-	Frames      int  // frames in the file; 1 for a still
-	Truncated   bool // the file ends early; known once it is decoded
+	Orientation int // EXIF orientation, 1 to 8; 1 if the file gives none. It is reported, never applied.
+	Frames      int // frames in the file; 1 for a still
+	// Truncated says that the file ends early or is damaged, and that what is
+	// missing was filled: with grey in a JPEG, as libjpeg does, with black in a
+	// PNG or BMP, and in an animation with what was there before. It is known
+	// once the file is decoded.
+	Truncated bool
 }
 
 // Frame is one hashed frame of a picture file.

@@ -2,6 +2,7 @@ package media
 
 import (
 	"bytes"
+	"compress/zlib"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -497,9 +498,9 @@ func TestSteadyStateAllocations(t *testing.T) {
 	}
 }
 
-// What a 100-megapixel baseline JPEG needs is bounded by all that is allocated
-// for it.
-func TestMemoryOfLargeJPEG(t *testing.T) {
+// What a 100-megapixel baseline JPEG or PNG needs is bounded by all that is
+// allocated for it.
+func TestMemoryOfLargePictures(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("skipped: memory is the same on every CPU, and an emulated one takes minutes")
 	}
@@ -508,26 +509,33 @@ func TestMemoryOfLargeJPEG(t *testing.T) {
 	if err := jpeg.Encode(&b, colours(16, 16, false), nil); err != nil {
 		t.Fatal(err)
 	}
-	file := b.Bytes()
-	sof := bytes.Index(file, []byte("\xff\xc0"))
-	binary.BigEndian.PutUint16(file[sof+5:], side)
-	binary.BigEndian.PutUint16(file[sof+7:], side)
-	sos := bytes.Index(file, []byte("\xff\xda"))
-	file = file[:sos+2+12]
+	jpg := b.Bytes()
+	sof := bytes.Index(jpg, []byte("\xff\xc0"))
+	binary.BigEndian.PutUint16(jpg[sof+5:], side)
+	binary.BigEndian.PutUint16(jpg[sof+7:], side)
+	sos := bytes.Index(jpg, []byte("\xff\xda"))
+	jpg = jpg[:sos+2+12]
 	// By the standard tables, six blocks of no difference and no coefficients
 	// take 32 bits.
-	file = append(file, bytes.Repeat([]byte{0x28, 0xa2, 0x8a, 0x00}, side/16*side/16)...)
-	file = append(file, 0xff, 0xd9)
+	jpg = append(jpg, bytes.Repeat([]byte{0x28, 0xa2, 0x8a, 0x00}, side/16*side/16)...)
+	jpg = append(jpg, 0xff, 0xd9)
 
-	var h Hasher
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	p, err := h.Hash(t.Context(), file, hash.Full|hash.Shrink512)
-	runtime.ReadMemStats(&after)
-	if err != nil || p.Truncated || p.Width != side {
-		t.Fatalf("Hash: %+v, %v", p.Info, err)
-	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
-		t.Errorf("%d bytes were allocated for 100 megapixels, want 32 MiB at most", n)
+	png := declared(side, side)["png"]
+	png[25] = pngGrey
+	png = appendChunk(png, "IDAT", deflated(t, zlib.BestSpeed, make([]byte, (1+side)*side)))
+	runtime.GC()
+
+	for format, file := range map[string][]byte{"jpeg": jpg, "png": png} {
+		var h Hasher
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		p, err := h.Hash(t.Context(), file, hash.Full|hash.Shrink512)
+		runtime.ReadMemStats(&after)
+		if err != nil || p.Truncated || p.Width != side {
+			t.Fatalf("%s: Hash: %+v, %v", format, p.Info, err)
+		}
+		if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+			t.Errorf("%s: %d bytes were allocated for 100 megapixels, want 32 MiB at most", format, n)
+		}
 	}
 }
