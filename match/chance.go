@@ -63,10 +63,10 @@ func maxRadius(k hash.Kind) int {
 	return t[len(t)-1].distance
 }
 
-// Chance returns how many pairs among so many pairs of unrelated hashes of kind
+// chance returns how many pairs among so many pairs of unrelated hashes of kind
 // k are at most d apart by chance: an upper estimate, to three digits. It is 0
 // for kinds that are matched by equality.
-func Chance(k hash.Kind, d int, r Rule, pairs float64) float64 {
+func chance(k hash.Kind, d int, r Rule, pairs float64) float64 {
 	var t tail
 	switch {
 	case small(k):

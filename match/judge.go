@@ -270,7 +270,7 @@ func (j *Judge) matches(hits []Hit) []judged {
 			List: h.List, Entry: h.Entry, Kind: h.Kind, Distance: h.Distance, Radius: radius(l, h), View: h.View, Frame: h.Frame,
 			Decision: l.Ceiling(h.Kind), Rule: h.Upload.worse(h.Listed),
 		}, benign.of(h)}
-		m.ExpectedChanceMatches = Chance(m.Kind, m.Distance, m.Rule, h.Pairs)
+		m.ExpectedChanceMatches = chance(m.Kind, m.Distance, m.Rule, h.Pairs)
 		if m.Rule != "" && m.Decision == Block {
 			m.Decision = Review
 		}

@@ -162,15 +162,15 @@ func TestChance(t *testing.T) {
 		{hash.KindPhotoDNA, 0, "", 1e9, 0},
 		{pdq, 31, "", 0, 0},
 	} {
-		if got := Chance(c.k, c.d, c.r, c.pairs); math.Abs(got-c.want) > 1e-9*c.want {
-			t.Errorf("Chance(%s, %d, %q, %g) = %g, want %g", c.k, c.d, c.r, c.pairs, got, c.want)
+		if got := chance(c.k, c.d, c.r, c.pairs); math.Abs(got-c.want) > 1e-9*c.want {
+			t.Errorf("chance(%s, %d, %q, %g) = %g, want %g", c.k, c.d, c.r, c.pairs, got, c.want)
 		}
 	}
 	for _, k := range []hash.Kind{pdq, hash.KindPHash, hash.KindDHash, hash.KindAHash} {
 		for d := range maxRadius(k) {
 			for _, r := range []Rule{"", Structured} {
-				if a, b := Chance(k, d, r, 1e9), Chance(k, d+1, r, 1e9); a > b {
-					t.Errorf("Chance(%s, %d, %q) = %g, more than %g at %d", k, d, r, a, b, d+1)
+				if a, b := chance(k, d, r, 1e9), chance(k, d+1, r, 1e9); a > b {
+					t.Errorf("chance(%s, %d, %q) = %g, more than %g at %d", k, d, r, a, b, d+1)
 				}
 			}
 		}
