@@ -99,6 +99,9 @@ func (c *hashCmd) Run(ctx context.Context, s *session) error {
 }
 
 func parseKinds(names []string) ([]hash.Kind, error) {
+	if len(names) == 0 {
+		return nil, errors.New("--kind names no kind")
+	}
 	var kinds []hash.Kind
 	for _, name := range names {
 		k, err := hash.ParseKind(name)
@@ -206,9 +209,9 @@ func (w *hasher) hash(ctx context.Context, h *media.Hasher, name string, l *hash
 	switch {
 	case err == nil && digests:
 		w.addDigests(hash.Digests(*buffer), l)
-	case isTooLarge(err) && digests && name != "-":
+	case isTooLarge(err) && digests:
 		// It need not fit in memory for its digests.
-		sums, streamErr := stream(name)
+		sums, streamErr := w.stream(name, *buffer)
 		if streamErr != nil {
 			return streamErr
 		}
@@ -248,15 +251,23 @@ func isTooLarge(err error) bool {
 	return ok && e.Code == media.TooLarge
 }
 
-// stream returns the digests of a file of any size.
-func stream(name string) ([3]hash.Hash, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return [3]hash.Hash{}, err
-	}
-	defer f.Close()
+// stream returns the digests of a file of any size, or of standard input, of
+// which the front was read before.
+func (w *hasher) stream(name string, front []byte) ([3]hash.Hash, error) {
 	var d hash.Digester
-	if _, err := io.Copy(&d, f); err != nil {
+	var in io.Reader
+	if name == "-" {
+		d.Write(front)
+		in = w.stdin()
+	} else {
+		f, err := os.Open(name)
+		if err != nil {
+			return [3]hash.Hash{}, err
+		}
+		defer f.Close()
+		in = f
+	}
+	if _, err := io.Copy(&d, in); err != nil {
 		return [3]hash.Hash{}, err
 	}
 	return d.Sums(), nil
