@@ -274,12 +274,12 @@ func (j *Judge) matches(hits []Hit) []judged {
 		if m.Rule != "" && m.Decision == Block {
 			m.Decision = Review
 		}
-		if m.excuse != nil && m.Decision != Allow && !m.Kind.Digest() && !l.Verified {
-			m.SuppressedBy = m.excuse.List
-			if m.Decision == Block {
-				m.Decision = Review
-			} else {
-				m.Decision = Allow
+		if m.excuse != nil && !m.Kind.Digest() && !l.Verified {
+			switch {
+			case m.Decision == Block:
+				m.Decision, m.SuppressedBy = Review, m.excuse.List
+			case m.Decision == Review && l.Mode == ModeReview:
+				m.Decision, m.SuppressedBy = Allow, m.excuse.List
 			}
 		}
 		ms = append(ms, m)

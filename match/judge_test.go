@@ -111,6 +111,7 @@ func TestDecide(t *testing.T) {
 		{"benign lowers review to allow", []Hit{near("review", "a", 5), near("benign", "x", 8)}, Allow, Suppressed, []string{"review/a/pdq 5 allow by benign"}},
 		{"benign lowers block to review", []Hit{near("pdqblock", "a", 5), near("benign", "x", 8)}, Review, Similar, []string{"pdqblock/a/pdq 5 review by benign"}},
 		{"and no further", []Hit{near("pdqblock", "a", 5), near("benign", "x", 0), near("benign2", "x", 0), exact("benign", "y")}, Review, Similar, []string{"pdqblock/a/pdq 5 review by benign"}},
+		{"benign leaves a list that blocks at review", []Hit{near("block", "a", 5), near("benign", "x", 0)}, Review, Similar, []string{"block/a/pdq 5 review"}},
 		{"the nearest benign list is named", []Hit{near("review", "a", 5), near("benign", "x", 7), near("benign2", "x", 4)}, Allow, Suppressed, []string{"review/a/pdq 5 allow by benign2"}},
 		{"benign has a radius of at most 8", []Hit{near("review", "a", 5), near("benign", "x", 9), near("benign2", "x", 5)}, Review, Similar, []string{"review/a/pdq 5 review"}},
 		{"benign never lowers a digest", []Hit{exact("block", "a"), exact("review", "b"), near("review", "b", 1), exact("benign", "x"), near("benign", "x", 0)}, Block, Exact,

@@ -50,8 +50,10 @@ type Mode string
 const (
 	ModeObserve Mode = "observe" // told, and allowed
 	ModeReview  Mode = "review"
-	ModeBlock   Mode = "block"  // by digests; by other kinds only if the list's BlockOn names them
-	ModeBenign  Mode = "benign" // lowers other matches by one step
+	ModeBlock   Mode = "block" // by digests; by other kinds only if the list's BlockOn names them
+	// ModeBenign lowers other matches by one step, those of a list that blocks to
+	// Review at most.
+	ModeBenign Mode = "benign"
 )
 
 // Modes returns all modes, the default one first.

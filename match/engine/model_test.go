@@ -113,9 +113,14 @@ func model(p match.Policy, lists map[string][]store.Entry, surface string, hashe
 		excused := slices.ContainsFunc(pairs, func(b pair) bool {
 			return p.Lists[b.list].Mode == match.ModeBenign && b.kind.Size() != 8 && (b.kind != hash.KindPDQ || b.frame == x.frame)
 		})
-		if excused && !x.kind.Digest() && !l.Verified && o.decision != match.Allow {
-			o.suppressed = true
-			o.decision = map[match.Decision]match.Decision{match.Block: match.Review, match.Review: match.Allow}[o.decision]
+		if excused && !x.kind.Digest() && !l.Verified {
+			lower := map[match.Decision]match.Decision{match.Block: match.Review}
+			if l.Mode == match.ModeReview {
+				lower[match.Review] = match.Allow
+			}
+			if d, ok := lower[o.decision]; ok {
+				o.decision, o.suppressed = d, true
+			}
 		}
 		if o.decision.Stricter(decision) {
 			decision = o.decision
