@@ -56,6 +56,7 @@ var homes = map[string][]string{
 	"github.com/schollz/progressbar/v3": {"cmd/tidemark"},
 	"golang.org/x/term":                 {"cmd/tidemark"},
 	"golang.org/x/sys":                  {"index", "index/store"},
+	"golang.org/x/mod/sumdb":            {"index/store"},
 }
 
 // imports returns the packages of the module, without its path, and what each

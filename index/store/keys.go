@@ -14,6 +14,9 @@ import (
 //	s list run position       a chunk of a merged state
 //	x list run position       a chunk of a held change
 //	d list draft position     a chunk of a draft; gone when the store is opened
+//	a number                  a record of the audit log
+//	t index                   a hash of the audit log's tree
+//	c                         the audit log's head
 //	z                         nothing; see flush
 //
 // A list's record names the head of its chain and the runs of its state; a
@@ -26,6 +29,9 @@ const (
 	keyState   = 's'
 	keyHeld    = 'x'
 	keyDraft   = 'd'
+	keyAudit   = 'a'
+	keyTree    = 't'
+	keyLog     = 'c'
 	keyFlush   = 'z'
 )
 

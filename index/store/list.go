@@ -175,37 +175,26 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 	if err != nil {
 		return err
 	}
-	rev := s.rev + 1
-	if err := prepareHead(s.dir, s.head(rev, rec)); err != nil {
-		return fmt.Errorf("store: writing the head file: %w", err)
+	ps, logged, err := s.audited(ctx, rec, ps)
+	if err != nil {
+		return err
 	}
-	err = s.update(func(txn *badger.Txn) error {
+	err = s.transact(rec, logged, func(txn *badger.Txn) error {
 		for _, p := range ps {
 			if err := txn.Set(p.key, p.value); err != nil {
 				return err
 			}
-		}
-		if err := txn.Set(metaKey, encodeMeta(rev, rec.id)); err != nil {
-			return err
 		}
 		if rec.conf.Name == "" {
 			return txn.Delete(listKey(rec.id))
 		}
 		return txn.Set(listKey(rec.id), rec.encode())
 	})
-	if err == nil {
-		err = installHead(s.dir)
-	}
 	if err != nil {
-		err = fmt.Errorf("store: a write failed, whether it is on disk shows when the store is opened again: %w", err)
-		s.mu.Lock()
-		s.failed = err
-		s.mu.Unlock()
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rev = rev
 	l := s.lists[rec.id]
 	switch {
 	case rec.conf.Name == "":
@@ -218,6 +207,36 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 	default:
 		l.state = newState(rec, runs)
 	}
+	return nil
+}
+
+// transact writes a revision: what f writes, and the head file, in which a
+// list's record next has its place unless it is nil. The caller holds commitMu.
+func (s *Store) transact(next *listRecord, logged auditState, f func(txn *badger.Txn) error) error {
+	rev, changed := s.rev+1, listID{}
+	if next != nil {
+		changed = next.id
+	}
+	if err := prepareHead(s.dir, s.head(rev, next)); err != nil {
+		return fmt.Errorf("store: writing the head file: %w", err)
+	}
+	err := s.update(func(txn *badger.Txn) error {
+		if err := txn.Set(metaKey, encodeMeta(rev, changed)); err != nil {
+			return err
+		}
+		return f(txn)
+	})
+	if err == nil {
+		err = installHead(s.dir)
+	}
+	if err != nil {
+		err = fmt.Errorf("store: a write failed, whether it is on disk shows when the store is opened again: %w", err)
+		s.mu.Lock()
+		s.failed = err
+		s.mu.Unlock()
+		return err
+	}
+	s.rev, s.audit.auditState = rev, logged
 	return nil
 }
 

@@ -202,6 +202,9 @@ func (l *loading) load(ctx context.Context) error {
 	}
 	l.behind, l.changed = err == nil && rev == l.head.rev+1, changed
 	s.rev = max(rev, l.head.rev)
+	if err := s.audit.load(txn, s.dir, rev); err != nil {
+		l.fault("", err)
+	}
 	recs := readLists(txn)
 	found := make(map[listID]bool)
 	for i := range recs {

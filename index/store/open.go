@@ -67,6 +67,7 @@ type Store struct {
 	drafts atomic.Uint64
 
 	commitMu sync.Mutex // held while the database and the head file change
+	audit    audit      // guarded by commitMu
 
 	// gate is held for reading by who writes to the database, which is refused
 	// while compact, which holds it for writing, flushes.

@@ -42,7 +42,7 @@ func (s *Store) Repair(ctx context.Context, giveUp ...string) (lost []Fault, err
 	if len(r.beyond) > 0 {
 		return nil, fmt.Errorf("store: beyond repair are %s: restore %s from a backup, or give them up", strings.Join(r.beyond, ", "), s.dir)
 	}
-	return r.lost, r.commit(txn)
+	return r.lost, r.commit(ctx, txn)
 }
 
 // repair is a repair under way.
@@ -152,7 +152,7 @@ func (s *Store) refold(ctx context.Context, r reader, rec *listRecord) ([]*run, 
 
 // commit writes the records of all lists, a head file that agrees, and opens
 // the store for changes.
-func (r *repair) commit(txn *badger.Txn) error {
+func (r *repair) commit(ctx context.Context, txn *badger.Txn) error {
 	s := r.s
 	rev := s.rev + 1
 	lists, names := make(map[listID]*list), make(map[string]*list)
@@ -165,7 +165,16 @@ func (r *repair) commit(txn *badger.Txn) error {
 	if err := prepareHead(s.dir, s.head(rev, nil)); err != nil {
 		return wrapFolder(s.dir, err)
 	}
-	err := s.update(func(txn *badger.Txn) error {
+	ps, logged, err := s.audit.mended(ctx, txn, s.dir, r.lost)
+	if err != nil {
+		return err
+	}
+	err = s.update(func(txn *badger.Txn) error {
+		for _, p := range ps {
+			if err := txn.Set(p.key, p.value); err != nil {
+				return err
+			}
+		}
 		for _, l := range r.mended {
 			if err := txn.Set(listKey(l.id), l.state.rec.encode()); err != nil {
 				return err
@@ -185,6 +194,6 @@ func (r *repair) commit(txn *badger.Txn) error {
 		s.failed = err
 		return wrapFolder(s.dir, err)
 	}
-	s.rev, s.damage = rev, nil
+	s.rev, s.damage, s.audit.auditState = rev, nil, logged
 	return s.sweep(txn)
 }

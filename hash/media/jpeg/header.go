@@ -326,10 +326,7 @@ func (f *frame) colorSpaceOf() colorSpace {
 }
 
 func (d *Decoder) readSOS(seg []byte) error {
-	// countScans saw this before, but for what damaged data hid from it.
-	if d.scans++; d.scans > maxScans {
-		return tooLarge("more than %d scans", maxScans)
-	}
+	d.scans++
 	if !d.sofSeen {
 		return invalid("a scan without a frame header")
 	}
