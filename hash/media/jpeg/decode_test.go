@@ -101,18 +101,28 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestManyScans gives a file of the largest size and thousands of empty scans.
+// TestManyScans gives files of the largest size and thousands of empty scans:
+// plain ones, which are counted before anything is allocated, and scans inside
+// of what is a segment to the count and, where a restart marker is due, no
+// marker at all to the decoder.
 func TestManyScans(t *testing.T) {
-	file := []byte("\xff\xd8\xff\xdb\x00\x43\x00" + strings.Repeat("\x01", 64) +
-		"\xff\xc2\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00" +
-		"\xff\xc4\x00\x15\x00\x00\x02" + strings.Repeat("\x00", 14) + "\x00\x01")
-	for range 20000 {
-		file = append(file, "\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00\x55"...)
+	head := func(side string) string {
+		return "\xff\xd8\xff\xdb\x00\x43\x00" + strings.Repeat("\x01", 64) +
+			"\xff\xc2\x00\x0b\x08" + side + side + "\x01\x01\x11\x00" +
+			"\xff\xc4\x00\x15\x00\x00\x02" + strings.Repeat("\x00", 14) + "\x00\x01"
 	}
+	scan := "\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00\x55"
 	var d Decoder
-	_, err := d.Decode(context.Background(), file, Limits{}, nil, func([]byte) {})
-	if !errors.Is(err, ErrTooLarge) || d.store != nil {
+	decode := func(file string) error {
+		_, err := d.Decode(context.Background(), []byte(file), Limits{}, nil, func([]byte) {})
+		return err
+	}
+	if err := decode(head("\xff\xff") + strings.Repeat(scan, 20000)); !errors.Is(err, ErrTooLarge) || d.store != nil {
 		t.Errorf("Decode of 20000 scans = %v with %d coefficients stored, want ErrTooLarge and none", err, len(d.store))
+	}
+	hidden := head("\x00\x40") + "\xff\xdd\x00\x04\x00\x01" + scan + "\xff\x02\xfe\xf0" + strings.Repeat(scan, 5000)
+	if err := decode(hidden); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("Decode of 5000 scans behind a wrong marker = %v, want ErrTooLarge", err)
 	}
 }
 

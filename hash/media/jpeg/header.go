@@ -326,7 +326,10 @@ func (f *frame) colorSpaceOf() colorSpace {
 }
 
 func (d *Decoder) readSOS(seg []byte) error {
-	d.scans++
+	// countScans saw this before, but for what damaged data hid from it.
+	if d.scans++; d.scans > maxScans {
+		return tooLarge("more than %d scans", maxScans)
+	}
 	if !d.sofSeen {
 		return invalid("a scan without a frame header")
 	}
