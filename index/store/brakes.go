@@ -2,8 +2,6 @@ package store
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 	"strings"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -63,71 +61,10 @@ func (t *tells) look(id, body string) {
 		if h.kind != kindCodes[hash.KindPDQ] || h.flags&flagQuarantined != 0 || len(h.value) != 32 {
 			continue
 		}
-		if Structured(hash.PDQFromBytes((*[32]byte)([]byte(h.value)))) {
+		if hash.PDQFromBytes((*[32]byte)([]byte(h.value))).Structured() {
 			t.structured++
 		}
 	}
-}
-
-// structureLimit is the structure score from which a hash is told. Of random
-// hashes one in a hundred is above .254, of photographs one in a hundred above
-// .40.
-const structureLimit = .40
-
-// Structured reports whether a PDQ hash has a structure score above 0.40: the
-// share of the energy of its 16 by 16 matrix of signs that lies in the first
-// singular value. PDQ is blind to pictures whose brightness is a function of
-// the row plus one of the column, such as gradients, stripes and plain
-// backgrounds; their hashes have a high score and match each other.
-func Structured(h hash.PDQ) bool {
-	var row [16]uint64
-	for i := range row {
-		row[i] = h[i/4] >> (16 * (i % 4)) & 0xffff
-	}
-	// The score is the largest eigenvalue of the Gram matrix of the rows, over
-	// 256, the sum of all. The sum of the squares of the eigenvalues, which is
-	// that of the elements, bounds the largest, and decides for almost all
-	// hashes.
-	gram := func(i, j int) int { return 16 - 2*bits.OnesCount64(row[i]^row[j]) }
-	squares := 16 * 16 * 16
-	for i := range row {
-		for j := range i {
-			x := gram(i, j)
-			squares += 2 * x * x
-		}
-	}
-	const limit = 256 * structureLimit
-	if float64(squares) <= limit*limit {
-		return false
-	}
-	var g [16][16]float64
-	for i := range g {
-		for j := range i + 1 {
-			g[i][j] = float64(gram(i, j))
-		}
-	}
-	// limit*1 - g has a Cholesky factor only if no eigenvalue of g exceeds
-	// the limit.
-	for i := range g {
-		for j := range i + 1 {
-			sum := -g[i][j]
-			if i == j {
-				sum += limit
-			}
-			for k := range j {
-				sum -= float64(g[i][k] * g[j][k])
-			}
-			if i != j {
-				g[i][j] = sum / g[j][j]
-				continue
-			}
-			if sum <= 0 {
-				return true
-			}
-			g[i][i] = math.Sqrt(sum)
-		}
-	}
-	return false
 }
 
 // hashesOf returns the part of a body that matching depends on.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/match"
 )
 
@@ -254,73 +253,5 @@ func TestRollbackOfErased(t *testing.T) {
 	a, err := s.Rollback(t.Context(), "a", 1)
 	if err != nil || a.Lost != 1 || a.Deleted != 400 || a.Status.Entries != 999 {
 		t.Errorf("Rollback = %+v, %v, want 400 deleted and one lost", a, err)
-	}
-}
-
-// TestStructured compares with the largest eigenvalue by power iteration, long
-// enough to converge where the answer is not close.
-func TestStructured(t *testing.T) {
-	score := func(h hash.PDQ) float64 {
-		b := h.Bytes()
-		var m [16][16]float64
-		for k := range 256 {
-			m[k/16][k%16] = 2*float64(b[31-k/8]>>(k%8)&1) - 1
-		}
-		v := [16]float64{}
-		for i := range v {
-			v[i] = 1 + float64(i)/7
-		}
-		var norm float64
-		for range 500 {
-			var u, w [16]float64
-			for i := range u {
-				for j := range v {
-					u[j] += m[i][j] * v[i]
-				}
-			}
-			norm = 0
-			for i := range w {
-				for j := range u {
-					w[i] += m[i][j] * u[j]
-				}
-				norm = max(norm, w[i], -w[i])
-			}
-			for i := range w {
-				v[i] = w[i] / norm
-			}
-		}
-		return norm / 256
-	}
-	r := rand.New(rand.NewPCG(4, 4))
-	var structured, close int
-	for i := range 400 {
-		h := pdq(uint64(i))
-		// Rows that repeat one another, the more the higher the score.
-		for row := range r.IntN(14) {
-			at, from := row+1, 0
-			word := h[from/4] >> (16 * (from % 4)) & 0xffff
-			h[at/4] = h[at/4]&^(0xffff<<(16*(at%4))) | word<<(16*(at%4))
-		}
-		want := score(h)
-		if want > .399 && want < .401 {
-			close++
-			continue
-		}
-		if Structured(h) {
-			structured++
-		}
-		if Structured(h) != (want > .40) {
-			t.Errorf("hash %d: Structured = %v at a score of %.3f", i, Structured(h), want)
-		}
-	}
-	if structured < 100 || structured > 300 || close > 20 {
-		t.Errorf("%d of 400 are structured and %d too close: the test is lopsided", structured, close)
-	}
-}
-
-func BenchmarkStructured(b *testing.B) {
-	h := pdq(1)
-	for b.Loop() {
-		Structured(h)
 	}
 }
