@@ -19,7 +19,8 @@ type listExportCmd struct {
 func (listExportCmd) Help() string {
 	return `
 Prints one line a hash: kind, value, entry, label and quality, or with --json objects that
-"list import" reads. A list of a partner, made with --no-redistribute, needs a reason.
+"list import" reads. A list of a partner, made by "sync" or with --no-redistribute, needs a reason.
+Each export is told to the audit log before it begins.
 
 Examples:
 
@@ -40,10 +41,19 @@ type exported struct {
 }
 
 func (c *listExportCmd) Run(ctx context.Context, s *session) error {
-	return s.withSnapshot(ctx, c.Name, func(v *store.Snapshot) error {
+	return s.withStore(false, func(st *store.Store) error {
+		v, err := st.Snapshot(ctx, c.Name)
+		if err != nil {
+			return err
+		}
+		defer v.Close()
 		status := v.Status()
 		if !status.Redistribute && c.Reason == "" {
 			return fmt.Errorf("the list %s may not be redistributed\nif you have to export it, say why with --reason", c.Name)
+		}
+		read := store.Event{Do: "read.export", List: c.Name, ListID: status.ID, Seq: status.Version.Seq, Root: status.Version.Root, Count: uint64(status.Entries), Reason: c.Reason}
+		if err := st.Audit(ctx, read); err != nil {
+			return err
 		}
 		w := bufio.NewWriter(s.stdout)
 		lines := jsonLines(w)

@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/tidemark-project/tidemark/index/store"
 )
 
 func main() {
@@ -33,6 +35,7 @@ type cli struct {
 	List    listCmd    `cmd:"" help:"Make, fill, show and remove hash lists."`
 	Sync    syncCmd    `cmd:"" help:"Bring lists into step with the services they come from."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
+	Audit   auditCmd   `cmd:"" help:"Show, export and verify the log of changes and reads."`
 	Doctor  doctorCmd  `cmd:"" help:"Check the store, its lists and this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
@@ -50,6 +53,7 @@ type session struct {
 // run is the whole program but for the process around it: it returns the exit
 // code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx = store.As(ctx, person())
 	var c cli
 	s := &session{settings: &c.settings, sources: newSources(os.Environ()), stdout: stdout, stderr: stderr}
 	s.stdin = sync.OnceValue(func() io.Reader { return interruptible(ctx, stdin) })
