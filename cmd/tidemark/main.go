@@ -34,6 +34,8 @@ type cli struct {
 	Match   matchCmd   `cmd:"" help:"Judge files or hashes against the lists."`
 	List    listCmd    `cmd:"" help:"Make, fill, show and remove hash lists."`
 	Sync    syncCmd    `cmd:"" help:"Bring lists into step with the services they come from."`
+	Serve   serveCmd   `cmd:"" help:"Judge uploads over HTTP."`
+	Key     keyCmd     `cmd:"" help:"Make, show and revoke keys for the HTTP service."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
 	Audit   auditCmd   `cmd:"" help:"Show, export and verify the log of changes and reads."`
 	Doctor  doctorCmd  `cmd:"" help:"Check the store, its lists and this machine."`

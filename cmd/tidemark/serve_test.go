@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/tidemark-project/tidemark/internal/testenv"
+)
+
+// serving is a server that runs as a process of its own.
+type serving struct {
+	cmd        *exec.Cmd
+	dir        string // holds the store and two photographs
+	url, admin string
+	key        string
+	env        []string
+	rest       chan string // what it logs after it listens
+}
+
+// serve starts a server with a list "photos" that has the raccoon on it.
+func serve(t *testing.T) *serving {
+	t.Helper()
+	s := &serving{dir: t.TempDir(), rest: make(chan string, 1)}
+	folder := filepath.Join(s.dir, "lists")
+	for _, name := range []string{"raccoon.jpg", "cat.jpg"} {
+		b, err := os.ReadFile(filepath.Join(testenv.Root(t), "testdata", "photographs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(s.dir, name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, hashes, stderr := tidemark(t, "", "hash", filepath.Join(s.dir, "raccoon.jpg"))
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	config := filepath.Join(s.dir, "tidemark.yaml")
+	if err := os.WriteFile(config, []byte("surfaces: {feed: {}, messages: {encrypted: true}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		stdin string
+		args  []string
+	}{
+		{"", []string{"list", "create", "--store", folder, "photos", "--mode", "review"}},
+		{"kind,value,entry\npdq," + strings.Fields(hashes)[2] + ",raccoon\n", []string{"list", "import", "--store", folder, "photos", "-"}},
+		{"", []string{"key", "create", "--store", folder, "pipeline", "--scope", "match,explain,list:read,list:write,admin"}},
+	} {
+		code, stdout, stderr := tidemark(t, step.stdin, step.args...)
+		if code != 0 {
+			t.Fatalf("%v: %s", step.args, stderr)
+		}
+		s.key = strings.TrimSpace(stdout)
+	}
+	s.cmd = exec.CommandContext(t.Context(), "tidemark", "serve", "--config", config, "--store", folder, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	s.cmd.Env = append(os.Environ(), "TMPDIR=/nonexistent")
+	log, err := s.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(log)
+	var at struct{ Msg, Addr, Admin string }
+	for at.Msg != "listening" {
+		if !lines.Scan() || json.Unmarshal(lines.Bytes(), &at) != nil {
+			s.cmd.Wait()
+			t.Fatalf("the server's log = %q, want where it listens", lines.Text())
+		}
+	}
+	s.url, s.admin = "http://"+at.Addr, "http://"+at.Admin
+	s.env = append(os.Environ(), "TIDEMARK="+s.url, "KEY="+s.key)
+	go func() {
+		var b strings.Builder
+		for lines.Scan() {
+			b.WriteString(lines.Text() + "\n")
+		}
+		s.rest <- b.String()
+	}()
+	return s
+}
+
+// end tells the server to end, and returns its exit code and the rest of its log.
+func (s *serving) end(t *testing.T) (int, string) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	rest := <-s.rest
+	s.cmd.Wait()
+	return s.cmd.ProcessState.ExitCode(), rest
+}
+
+// TestServe runs the program as a service, beside other commands, and ends it.
+func TestServe(t *testing.T) {
+	s := serve(t)
+	folder := filepath.Join(s.dir, "lists")
+	if code, _, stderr := tidemark(t, "", "list", "status", "--store", folder); code != exitFailure || !strings.Contains(stderr, "another process holds the folder") {
+		t.Errorf("list status beside a server = %d %s, want a failure that says why", code, stderr)
+	}
+	get := func(key string) int {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/v1/lists", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+key)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	code, made, stderr := tidemark(t, "", "key", "create", "--json", "--store", folder, "late", "--scope", "list:read")
+	var key keyLine
+	if code != 0 || json.Unmarshal([]byte(made), &key) != nil {
+		t.Fatalf("key create beside a server = %d %s", code, stderr)
+	}
+	if got := get(key.Key); got != 200 {
+		t.Errorf("a key made meanwhile: %d, want 200", got)
+	}
+	if code, _, stderr := tidemark(t, "", "key", "revoke", "--store", folder, key.ID); code != 0 {
+		t.Fatal(stderr)
+	}
+	if got := get(key.Key); got != 401 {
+		t.Errorf("a key revoked meanwhile: %d, want 401", got)
+	}
+	if code, log := s.end(t); code != 0 || !strings.Contains(log, `"msg":"ended"`) || strings.Contains(log, "ERROR") {
+		t.Errorf("exit code after SIGTERM = %d, want 0\n%s", code, log)
+	}
+	if code, _, stderr := tidemark(t, "", "list", "verify", "--store", folder); code != 0 {
+		t.Errorf("list verify after the server = %d %s", code, stderr)
+	}
+}
+
+// TestDocumentedLines runs the shell lines of docs/http.md against a server and
+// compares what they print.
+func TestDocumentedLines(t *testing.T) {
+	for _, program := range []string{"curl", "jq"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("skipped, for want of %s", program)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "http.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t)
+	defer s.end(t)
+	count := 0
+	for rest := string(text); ; count++ {
+		var line, want string
+		var ok bool
+		if _, rest, ok = strings.Cut(rest, "```sh\n"); !ok {
+			break
+		}
+		line, rest, _ = strings.Cut(rest, "```")
+		_, rest, _ = strings.Cut(rest, "```json\n")
+		want, rest, _ = strings.Cut(rest, "```")
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
+		cmd.Dir, cmd.Env = s.dir, s.env
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		got, err := cmd.Output()
+		if string(got) != want || err != nil {
+			t.Errorf("%s\n got %s%v %s\nwant %s", line, got, err, &stderr, want)
+		}
+	}
+	if count != 5 {
+		t.Errorf("%d lines were run, want 5", count)
+	}
+}

@@ -1,0 +1,34 @@
+package match
+
+import "fmt"
+
+// Upload is one line of what POST /v1/match/hashes takes: an upload by its
+// hashes.
+type Upload struct {
+	ContentID string `json:"content_id,omitempty"`
+	Surface   string `json:"surface,omitempty"`
+	Hashes    []Hash `json:"hashes"`
+}
+
+// Line is one line of what POST /v1/match/hashes gives: the answer to the
+// upload in its place, or what kept that line from one.
+type Line struct {
+	Answer
+	Error *Error `json:"error,omitempty"`
+}
+
+// Problem is the body of an error of the HTTP service: problem details after
+// RFC 9457. It is also the error that its client returns.
+type Problem struct {
+	Type     string `json:"type"`     // "about:blank": the code says more
+	Title    string `json:"title"`    // the status in words
+	Status   int    `json:"status"`   // of HTTP
+	Code     string `json:"code"`     // one word that does not change between versions
+	Detail   string `json:"detail"`   // what happened; never a hash
+	Remedy   string `json:"remedy"`   // what to do about it
+	Instance string `json:"instance"` // the request's id, as it is in the log
+}
+
+func (p *Problem) Error() string {
+	return fmt.Sprintf("tidemark answered %d %s: %s; %s", p.Status, p.Code, p.Detail, p.Remedy)
+}
