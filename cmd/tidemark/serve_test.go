@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -12,8 +14,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tidemark-project/tidemark/internal/testenv"
+	"github.com/tidemark-project/tidemark/match"
+	"github.com/tidemark-project/tidemark/match/client"
 )
 
 // serving is a server that runs as a process of its own.
@@ -44,8 +49,7 @@ func serve(t *testing.T) *serving {
 	if code != 0 {
 		t.Fatal(stderr)
 	}
-	config := filepath.Join(s.dir, "tidemark.yaml")
-	if err := os.WriteFile(config, []byte("surfaces: {feed: {}, messages: {encrypted: true}}\n"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, "tidemark.yaml"), []byte("surfaces: {feed: {}, messages: {encrypted: true}}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []struct {
@@ -62,7 +66,14 @@ func serve(t *testing.T) *serving {
 		}
 		s.key = strings.TrimSpace(stdout)
 	}
-	s.cmd = exec.CommandContext(t.Context(), "tidemark", "serve", "--config", config, "--store", folder, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0")
+	s.start(t, "127.0.0.1:0")
+	return s
+}
+
+// start starts the process and waits until it listens.
+func (s *serving) start(t *testing.T, listen string) {
+	t.Helper()
+	s.cmd = exec.CommandContext(t.Context(), "tidemark", "serve", "--config", filepath.Join(s.dir, "tidemark.yaml"), "--store", filepath.Join(s.dir, "lists"), "--listen", listen, "--admin", "127.0.0.1:0")
 	s.cmd.Env = append(os.Environ(), "TMPDIR=/nonexistent")
 	log, err := s.cmd.StderrPipe()
 	if err != nil {
@@ -88,7 +99,6 @@ func serve(t *testing.T) *serving {
 		}
 		s.rest <- b.String()
 	}()
-	return s
 }
 
 // end tells the server to end, and returns its exit code and the rest of its log.
@@ -143,6 +153,74 @@ func TestServe(t *testing.T) {
 	}
 	if code, _, stderr := tidemark(t, "", "list", "verify", "--store", folder); code != 0 {
 		t.Errorf("list verify after the server = %d %s", code, stderr)
+	}
+}
+
+// TestOutage ends a server under uploads and starts it again: the client judges
+// each upload exactly once, and knows what to do with it meanwhile.
+func TestOutage(t *testing.T) {
+	s := serve(t)
+	photo := map[string][]byte{}
+	for _, name := range []string{"raccoon.jpg", "cat.jpg"} {
+		b, err := os.ReadFile(filepath.Join(s.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		photo[name] = b
+	}
+	file := func(id string) []byte {
+		if strings.HasSuffix(id, "1") {
+			return photo["raccoon.jpg"]
+		}
+		return photo["cat.jpg"]
+	}
+	open := func(deadline time.Duration) *client.Client {
+		c, err := client.New(client.Options{URL: s.url, Key: s.key, Deadline: deadline, OnUnavailable: match.Block, ReplayFile: filepath.Join(s.dir, "replay")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	judged := map[string][]match.Decision{}
+	act := func(a match.Answer) error {
+		judged[a.Input] = append(judged[a.Input], a.Decision)
+		return nil
+	}
+	c := open(time.Minute)
+	for i := range 20 {
+		if i == 10 {
+			c.Close()
+			if code, log := s.end(t); code != 0 {
+				t.Fatalf("exit code = %d\n%s", code, log)
+			}
+			c = open(50 * time.Millisecond)
+		}
+		id := fmt.Sprint(i)
+		a, err := c.Match(t.Context(), client.Upload{ContentID: id, Surface: "feed", Data: file(id)})
+		if err == nil {
+			act(a)
+		} else if i < 10 || a.Act() != match.Block {
+			t.Errorf("upload %d: %v, %s, want block during the outage alone", i, err, a.Act())
+		}
+	}
+	c.Close()
+	s.start(t, strings.TrimPrefix(s.url, "http://"))
+	defer s.end(t)
+	c = open(time.Minute)
+	defer c.Close()
+	if err := c.Replay(t.Context(), func(_ context.Context, r client.Ref) (client.Upload, error) {
+		return client.Upload{Data: file(r.ContentID)}, nil
+	}, act); err != nil {
+		t.Error(err)
+	}
+	for i := range 20 {
+		id, want := fmt.Sprint(i), match.Allow
+		if strings.HasSuffix(id, "1") {
+			want = match.Review
+		}
+		if got := judged[id]; len(got) != 1 || got[0] != want {
+			t.Errorf("upload %s was judged %v, want %s once", id, got, want)
+		}
 	}
 }
 
