@@ -141,11 +141,7 @@ func writeSynced(path string, b []byte) error {
 	if err := os.Rename(path+".next", path); err != nil {
 		return err
 	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return syncDir(filepath.Dir(path))
 }
 
 // setKeyAside renames a key that cannot be read.

@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "apply":
 		fmt.Println("END", applyForever(dir))
+	case "backup":
+		fmt.Println("END", backupForever(dir))
 	case "open":
 		_, err := Open(dir, Options{})
 		fmt.Println(errors.Is(err, ErrLocked), err)

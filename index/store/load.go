@@ -34,6 +34,9 @@ func Open(dir string, o Options) (*Store, error) {
 // the error is the damage. [Store.Repair] mends what can be mended. If the
 // database cannot be opened at all, that is the error.
 func OpenDamaged(dir string, o Options) (_ *Store, _ *DamageError, err error) {
+	if err := checkKey(o.Key); err != nil {
+		return nil, nil, err
+	}
 	if err := prepareDir(dir); err != nil {
 		return nil, nil, err
 	}
@@ -44,7 +47,7 @@ func OpenDamaged(dir string, o Options) (_ *Store, _ *DamageError, err error) {
 		return nil, nil, wrapFolder(dir, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Store{dir: dir, lock: lock, stop: stop, lists: map[listID]*list{}, names: map[string]*list{}}
+	s := &Store{dir: dir, lock: lock, stop: stop, key: o.Key, rotation: cmp.Or(o.KeyRotation, keyRotation), lists: map[listID]*list{}, names: map[string]*list{}}
 	defer func() {
 		if err != nil {
 			stop()
@@ -121,18 +124,20 @@ func (s *Store) openDatabase(ctx context.Context, rev uint64) error {
 	damage := func(err error) error { return &DamageError{s.dir, []Fault{{Err: err}}} }
 	ids, err := readManifest(base)
 	if err == nil {
-		err = checkTables(ctx, base, ids)
+		err = checkTables(ctx, base, ids, s.key)
 	}
 	if err == nil && rev > 0 {
 		_, err = os.Stat(filepath.Join(base, badger.ManifestFilename))
 	}
-	if err != nil {
+	if errors.Is(err, ErrKey) {
+		return err
+	} else if err != nil {
 		return damage(err)
 	}
 	if err := setAside(s.dir, base, ids); err != nil {
 		return wrapFolder(s.dir, err)
 	}
-	s.db, err = openBadger(base, s.mem)
+	s.db, err = openBadger(encrypted(badgerOptions(base, s.mem), s.key, s.rotation, s.mem))
 	switch {
 	case err == nil:
 		return nil
@@ -148,9 +153,9 @@ func (s *Store) openDatabase(ctx context.Context, rev uint64) error {
 // log file and giving it its length leaves an empty one, over which 4.9.6
 // fails to open; but it has given the file its length by then, so that the next
 // try gets past it. There are at most two such files, one of each kind of log.
-func openBadger(dir string, mem int64) (db *badger.DB, err error) {
+func openBadger(o badger.Options) (db *badger.DB, err error) {
 	for range 3 {
-		db, err = badger.Open(badgerOptions(dir, mem))
+		db, err = badger.Open(o)
 		if err == nil || !strings.HasSuffix(err.Error(), "Create a new file") {
 			break
 		}

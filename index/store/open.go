@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -56,10 +57,12 @@ func (e *DamageError) Error() string {
 // Store is an open folder of lists. It is safe for concurrent use by one
 // process; a second one gets [ErrLocked].
 type Store struct {
-	dir  string
-	lock *os.File
-	db   *badger.DB
-	mem  int64 // budget in bytes
+	dir      string
+	lock     *os.File
+	db       *badger.DB
+	mem      int64 // budget in bytes
+	key      []byte
+	rotation time.Duration // of data keys
 
 	// users are open snapshots, drafts and merges: the database is closed when
 	// they are.

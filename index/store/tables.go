@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-	"github.com/dgraph-io/badger/v4/options"
 	"github.com/dgraph-io/badger/v4/table"
 )
 
@@ -28,6 +27,11 @@ const (
 // readManifest returns the ids of the tables of a database that is not open;
 // none if it is new.
 func readManifest(base string) ([]uint64, error) {
+	tables, err := manifestTables(base)
+	return slices.Sorted(maps.Keys(tables)), err
+}
+
+func manifestTables(base string) (map[uint64]badger.TableManifest, error) {
 	f, err := os.Open(filepath.Join(base, badger.ManifestFilename))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -39,16 +43,20 @@ func readManifest(base string) ([]uint64, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the manifest: %w", err)
 	}
-	return slices.Sorted(maps.Keys(m.Tables)), nil
+	return m.Tables, nil
 }
 
 // checkTables reads the tables of a database that is not open. Badger checks
 // them too, but panics over some damage, in a goroutine of its own.
-func checkTables(ctx context.Context, base string, ids []uint64) error {
-	return each(ctx, len(ids), func(_, i int) error { return checkTable(table.NewFilename(ids[i], base)) })
+func checkTables(ctx context.Context, base string, ids []uint64, key []byte) error {
+	of, err := tableOptions(base, key)
+	if err != nil {
+		return err
+	}
+	return each(ctx, len(ids), func(_, i int) error { return checkTable(table.NewFilename(ids[i], base), ids[i], of(ids[i])) })
 }
 
-func checkTable(path string) (err error) {
+func checkTable(path string, id uint64, o *table.Options) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("table %s: its index is damaged", filepath.Base(path))
@@ -58,7 +66,7 @@ func checkTable(path string) (err error) {
 	if err != nil {
 		return err
 	}
-	t, err := table.OpenInMemoryTable(b, 0, &table.Options{ChkMode: options.NoVerification})
+	t, err := table.OpenInMemoryTable(b, id, o)
 	if err == nil {
 		err = t.VerifyChecksum()
 	}
