@@ -129,7 +129,10 @@ func (b *builder) gather() error {
 }
 
 func (b *builder) flush() error {
-	err := b.s.write(b.rest)
+	err := b.s.room(b.waits)
+	if err == nil {
+		err = b.s.write(b.rest)
+	}
 	b.rest, b.waits = nil, 0
 	return err
 }

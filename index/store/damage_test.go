@@ -89,7 +89,7 @@ func damageCase(t *testing.T, s *Store) map[string]map[string]Entry {
 // takes it away: what is then opened is whole, or it is not opened.
 func TestDamage(t *testing.T) {
 	t.Parallel()
-	flips := 6
+	flips := 4
 	if os.Getenv("TIDEMARK_TEST_LONG") != "" {
 		flips = 1000
 	}

@@ -56,6 +56,9 @@ func (s *Store) Begin(ctx context.Context, name string) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.room(0); err != nil {
+		return nil, err
+	}
 	if err := s.enter(); err != nil {
 		return nil, err
 	}

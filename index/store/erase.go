@@ -32,6 +32,11 @@ func (s *Store) Erase(ctx context.Context, name string, before time.Time) (Erase
 	if err != nil {
 		return Erased{}, err
 	}
+	// The files are rewritten, and the old ones deleted after.
+	tables, _ := s.db.Size()
+	if err := s.room(tables); err != nil {
+		return Erased{}, err
+	}
 	if err := s.enter(); err != nil {
 		return Erased{}, err
 	}

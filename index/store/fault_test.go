@@ -50,8 +50,17 @@ func child(t *testing.T, what, dir string) *exec.Cmd {
 
 const killEntries = 5000
 
-// applyForever applies changes of which each replaces all entries of the one
-// before, and says so after each.
+// killContent is the generation of entries that version n of the list holds:
+// every fifth change is a rollback over the one before.
+func killContent(n uint64) uint64 {
+	if n > 0 && n%5 == 0 {
+		return n - 2
+	}
+	return n
+}
+
+// applyForever changes a list, and says so after each change. Each replaces
+// all entries by those of its generation, or rolls the last one back.
 func applyForever(dir string) error {
 	ctx := context.Background()
 	s, err := Open(dir, Options{Memory: 1}) // small transactions, so that a change takes several
@@ -67,21 +76,34 @@ func applyForever(dir string) error {
 			return err
 		}
 		next := st.Version.Seq + 1
-		var c Change
-		for i := range uint64(killEntries) {
-			c.Delete = append(c.Delete, fmt.Sprintf("%d-%d", st.Version.Seq, i))
-			c.Put = append(c.Put, Entry{ID: fmt.Sprintf("%d-%d", next, i), Label: strings.Repeat("x", 400), Hashes: []Hash{md5Hash(next<<32 | i)}})
+		if next%5 == 0 {
+			_, err = s.Rollback(ctx, "a", next-2)
+		} else {
+			_, err = s.Apply(ctx, "a", killChange(killContent(next-1), next))
 		}
-		if _, err := s.Apply(ctx, "a", c); err != nil {
+		if err != nil {
 			return err
 		}
 		fmt.Println("ACK", next)
+		if next%5 == 1 {
+			if _, err := s.Erase(ctx, "a", time.Now()); err != nil {
+				return err
+			}
+		}
 	}
 }
 
-// TestKill kills a process that applies changes, at random moments, over and
-// over on the same folder. Each change is there whole or not at all, and an
-// acknowledged one is there.
+func killChange(was, next uint64) (c Change) {
+	for i := range uint64(killEntries) {
+		c.Delete = append(c.Delete, fmt.Sprintf("%d-%d", was, i))
+		c.Put = append(c.Put, Entry{ID: fmt.Sprintf("%d-%d", next, i), Label: strings.Repeat("x", 400), Hashes: []Hash{md5Hash(next<<32 | i)}})
+	}
+	return c
+}
+
+// TestKill kills a process that applies changes, rolls back, merges, erases and
+// compacts, at random moments, over and over on the same folder. Each change is
+// there whole or not at all, and an acknowledged one is there.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	rounds := 20
@@ -159,14 +181,12 @@ func checkKilled(t *testing.T, dir string, acked uint64) {
 		t.Fatalf("version %d has %d entries, want %d", seq, len(got), want)
 	}
 	for i := range uint64(len(got)) {
-		id := fmt.Sprintf("%d-%d", seq, i)
-		if e := got[id]; len(e.Hashes) != 1 || e.Hashes[0] != md5Hash(seq<<32|i) {
+		id := fmt.Sprintf("%d-%d", killContent(seq), i)
+		if e := got[id]; len(e.Hashes) != 1 || e.Hashes[0] != md5Hash(killContent(seq)<<32|i) {
 			t.Fatalf("version %d: entry %s is %+v", seq, id, e)
 		}
 	}
-	if root := rootOf(t, got); st.Version.Root != root {
-		t.Fatalf("version %d has root %s, want %s", seq, st.Version.Root, root)
-	}
+	verify(t, s)
 }
 
 func TestSecondProcess(t *testing.T) {
@@ -238,5 +258,61 @@ func TestOpenReadOnlyFolder(t *testing.T) {
 	}
 	if _, err := Open(dir, Options{}); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("Open of a read-only folder: error %v, want ErrReadOnly", err)
+	}
+}
+
+// TestFullDisk fills a small disk: what does not fit is refused, what is there
+// can be read, and the process lives.
+func TestFullDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=180m")
+	testenv.Require(t, "tmpfs", err == nil, "the right to mount a tmpfs")
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	s, err := Open(filepath.Join(dir, "store"), Options{Memory: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, s, "a")
+	want := map[string]Entry{}
+	for n := uint64(0); err == nil; n++ {
+		if n > 100 {
+			t.Fatal("the disk does not get full")
+		}
+		var c Change
+		for i := range uint64(5000) {
+			c.Put = append(c.Put, Entry{ID: fmt.Sprintf("%d-%d", n, i), Label: strings.Repeat("x", 400), Hashes: []Hash{md5Hash(n<<32 | i)}})
+		}
+		if _, err = s.Apply(t.Context(), "a", c); err == nil {
+			for _, e := range c.Put {
+				want[e.ID] = e
+			}
+		}
+	}
+	if !errors.Is(err, ErrFull) {
+		t.Fatalf("Apply on a full disk: error %v, want ErrFull", err)
+	}
+	// Another process takes the rest.
+	junk, err := os.Create(filepath.Join(dir, "junk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = junk.Write(make([]byte, 1<<20))
+	}
+	junk.Close()
+	if err := s.Create(t.Context(), List{Name: "b", Mode: match.ModeBlock}); !errors.Is(err, ErrFull) {
+		t.Errorf("Create on a full disk: error %v, want ErrFull", err)
+	}
+	if _, err := s.Erase(t.Context(), "a", time.Now()); !errors.Is(err, ErrFull) {
+		t.Errorf("Erase on a full disk: error %v, want ErrFull", err)
+	}
+	if got := entries(t, s, "a"); !sameEntries(got, want) {
+		t.Errorf("on a full disk the list has %d entries, want %d", len(got), len(want))
+	}
+	if err := s.Close(); !errors.Is(err, ErrFull) {
+		t.Errorf("Close on a full disk: error %v, want ErrFull", err)
 	}
 }

@@ -53,6 +53,9 @@ func (s *Store) Create(ctx context.Context, l List) error {
 	if err := l.check(); err != nil {
 		return err
 	}
+	if err := s.room(0); err != nil {
+		return err
+	}
 	if l.Created.IsZero() {
 		l.Created = time.Now()
 	}

@@ -176,11 +176,14 @@ func badgerOptions(dir string, mem int64) badger.Options {
 		WithDetectConflicts(false).
 		WithCompression(options.None).
 		WithNumVersionsToKeep(1).
-		WithMemTableSize(min(max(mem/16, 16<<20), 64<<20)).WithNumMemtables(3).WithNumCompactors(2).
+		WithMemTableSize(memTableSize(mem)).WithNumMemtables(3).WithNumCompactors(2).
 		WithValueLogFileSize(16 << 20). // nothing is large enough to be written there
 		WithBlockCacheSize(0).          // blocks are mapped, and neither compressed nor encrypted
 		WithIndexCacheSize(mem / 4)
 }
+
+// memTableSize is how much Badger gathers in memory before it writes a table.
+func memTableSize(mem int64) int64 { return min(max(mem/16, 16<<20), 64<<20) }
 
 // loading is the reading of all lists, which are held against the head file.
 type loading struct {

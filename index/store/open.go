@@ -22,6 +22,7 @@ var (
 	ErrLocked   = errors.New("store: another process holds the folder: stop it, or use another --store")
 	ErrReadOnly = errors.New("store: the folder cannot be written: run as its owner, or use another --store")
 	ErrNotStore = errors.New("store: the folder holds something else than a store: use another --store")
+	ErrFull     = errors.New("store: the disk is nearly full and nothing is written: free some space")
 	ErrClosed   = errors.New("store: closed")
 	ErrExists   = errors.New("store: the list exists")
 	ErrNoList   = errors.New("store: no such list")
@@ -165,7 +166,8 @@ func (s *Store) named(name string) (*list, error) {
 }
 
 // Close releases the folder. It waits until all snapshots are closed and
-// drafts ended.
+// drafts ended. If the disk is full the database is left as a kill would leave
+// it, of which nothing is lost, and the error is [ErrFull].
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -177,6 +179,10 @@ func (s *Store) Close() error {
 	s.stop()
 	s.merges.wait()
 	s.users.Wait()
+	// To close the database is to write the table in memory.
+	if free, err := freeBytes(s.dir); err == nil && free < uint64(memTableSize(s.mem)) {
+		return errors.Join(fmt.Errorf("%w: %s is not closed", ErrFull, s.dir), s.lock.Close())
+	}
 	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("store: %s: %w", s.dir, err)
 	}

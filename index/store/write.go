@@ -1,8 +1,30 @@
 package store
 
 import (
+	"fmt"
+
 	"github.com/dgraph-io/badger/v4"
 )
+
+// Badger writes through mapped files, so a full disk is no error of a write
+// but a signal that kills the process. Below a watermark nothing is written:
+// it covers what may still move when nothing comes in any more, which is the
+// tables in memory and a merge of the first level with the next.
+const watermarkTables = 8
+
+// room returns [ErrFull] if, after more bytes are written, less than the
+// watermark is free.
+func (s *Store) room(more int64) error {
+	free, err := freeBytes(s.dir)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	need := watermarkTables*memTableSize(s.mem) + more
+	if free < uint64(need) {
+		return fmt.Errorf("%w: %s has %d MiB left, and %d MiB are needed", ErrFull, s.dir, free>>20, need>>20)
+	}
+	return nil
+}
 
 // pair is a key of the database and its value.
 type pair struct{ key, value []byte }
