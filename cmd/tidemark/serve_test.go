@@ -4,9 +4,15 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net/http"
 	"os"
 	"os/exec"
@@ -259,5 +265,61 @@ func TestDocumentedLines(t *testing.T) {
 	}
 	if count != 5 {
 		t.Errorf("%d lines were run, want 5", count)
+	}
+}
+
+// TestCertificate replaces the files of a certificate while it is in use: the new
+// one is served, and a broken one is not.
+func TestCertificate(t *testing.T) {
+	dir := t.TempDir()
+	c := &certificate{cert: filepath.Join(dir, "cert.pem"), key: filepath.Join(dir, "key.pem")}
+	if _, err := c.get(nil); err == nil {
+		t.Error("get without files: no error")
+	}
+	write := func(serial int64) {
+		t.Helper()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{SerialNumber: big.NewInt(serial), DNSNames: []string{"localhost"}}
+		cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for file, block := range map[string]*pem.Block{c.cert: {Type: "CERTIFICATE", Bytes: cert}, c.key: {Type: "PRIVATE KEY", Bytes: secret}} {
+			if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			// File systems may count in coarser steps than this test takes.
+			at := time.Unix(1000*serial, 0)
+			if err := os.Chtimes(file, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	serial := func() int64 {
+		t.Helper()
+		pair, err := c.get(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pair.Leaf.SerialNumber.Int64()
+	}
+	for i := range int64(2) {
+		write(i + 1)
+		if got := serial(); got != i+1 {
+			t.Errorf("serial number = %d, want %d", got, i+1)
+		}
+	}
+	if err := os.WriteFile(c.cert, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := serial(); got != 2 {
+		t.Errorf("serial number with a broken file = %d, want that of before, 2", got)
 	}
 }

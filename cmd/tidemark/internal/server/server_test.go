@@ -11,6 +11,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -550,4 +551,59 @@ func TestHash(t *testing.T) {
 	if got := s.call(t, "match", "POST", "/v1/hash", string(photograph(t, "raccoon.jpg")), &a); got != 200 || a.Format != "jpeg" || len(a.Hashes) != 5 || a.Hashes[3].Kind != hash.KindPDQ || a.Hashes[3].Value != raccoonPDQ(t) {
 		t.Errorf("hash = %d %+v, want the three digests and both PDQ hashes", got, a)
 	}
+}
+
+// TestHTTP2 speaks HTTP/2 without TLS, refused bodies and streams included.
+func TestHTTP2(t *testing.T) {
+	s := start(t)
+	var p http.Protocols
+	p.SetUnencryptedHTTP2(true)
+	client := &http.Client{Transport: &http.Transport{Protocols: &p}}
+	defer client.CloseIdleConnections()
+	line := fmt.Sprintf(`{"surface":"feed","hashes":[{"kind":"pdq","value":%q}]}`, raccoonPDQ(t))
+	for _, test := range []struct {
+		scopes, path, body string
+		status             int
+		want               string
+	}{
+		{"match", "/v1/match?surface=feed", string(photograph(t, "raccoon.jpg")), 200, `"decision":"review"`},
+		{"", "/v1/match", strings.Repeat("x", 1<<20), 401, `"code":"no_key"`},
+		{"match", "/v1/match/hashes", line, 200, `"decision":"review"`},
+		{"match", "/v1/match?surface=messages", strings.Repeat("x", 1<<20), 200, `"reason":"encrypted"`},
+	} {
+		resp, err := client.Do(s.request(t, test.scopes, "POST", test.path, strings.NewReader(test.body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.ProtoMajor != 2 || resp.StatusCode != test.status || !strings.Contains(string(text), test.want) || err != nil {
+			t.Errorf("%s = %s %d %s, %v, want HTTP/2, %d and %s", test.path, resp.Proto, resp.StatusCode, text, err, test.status, test.want)
+		}
+	}
+}
+
+// FuzzUpload sends what may be a form: whatever it is, the answer is one that is
+// documented, and no memory stays held.
+func FuzzUpload(f *testing.F) {
+	f.Add("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=surface\r\n\r\nfeed\r\n--b\r\nContent-Disposition: form-data; name=file\r\n\r\nx\r\n--b--\r\n")
+	f.Add("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=file\r\n\r\n")
+	f.Add("multipart/mixed; boundary=\"\"", "")
+	f.Add("image/jpeg", "\xff\xd8\xff")
+	s := &Server{}
+	f.Fuzz(func(t *testing.T, kind, body string) {
+		r := httptest.NewRequest("POST", "/v1/match", strings.NewReader(body))
+		r.Header.Set("Content-Type", kind)
+		u, err := s.readUpload(&call{r: r})
+		if err != nil && problemOf(err).Status >= 500 {
+			t.Errorf("readUpload(%q, %q) = %v, want an error that blames the caller", kind, body, err)
+		}
+		if err == nil && len(u.file) > len(body) {
+			t.Errorf("readUpload(%q, %q) has a file of %d bytes", kind, body, len(u.file))
+		}
+		u.release()
+		if held := s.memory.Load(); held != 0 {
+			t.Fatalf("readUpload(%q, %q) leaves %d bytes held", kind, body, held)
+		}
+	})
 }
