@@ -54,5 +54,7 @@
 //
 // Known differences: a picture of several scans that is cut inside a segment
 // between two of them is decoded from what came before, where djpeg may refuse
-// it; what follows the last MCU of a picture of one scan is not read.
+// it; what follows the last MCU of a picture of one scan is not read; a file
+// that ends with the header of its first scan is refused, of which djpeg makes
+// a grey picture.
 package jpeg
