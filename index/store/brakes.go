@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/index"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // Brakes bound what a change may do to a list before a person accepts it: one
@@ -49,22 +52,81 @@ func (b Brakes) check(c course) (reasons []string) {
 	return reasons
 }
 
+// Canary is the hash of an ordinary picture, which no list is to match. A change
+// that brings an entry which matches one, at its list's radius, is held, unless
+// the list is benign.
+type Canary struct {
+	Picture string
+	Hash    hash.PDQ
+}
+
+// watch looks at what a change brings.
+type watch struct {
+	canaries *index.Flat // of positions in names; nil if none are looked for
+	names    []Canary
+	radius   int
+}
+
+// watch returns what changes of a list are looked at with.
+func (s *Store) watch(l *List) watch {
+	w := watch{names: s.canaries, radius: cmp.Or(l.Radius, hash.DefaultRadius)}
+	if l.Mode != match.ModeBenign {
+		w.canaries = s.canaryIndex
+	}
+	return w
+}
+
+// newCanaryIndex returns an index of canaries by position.
+func newCanaryIndex(all []Canary) (*index.Flat, error) {
+	x := index.NewFlat()
+	var c index.Change
+	for i, canary := range all {
+		c.Add = append(c.Add, index.Entry{Hash: canary.Hash, Ref: index.Ref(i)})
+	}
+	return x, x.Apply(c)
+}
+
 // tells are findings on the hashes that a change brings.
 type tells struct {
 	structured int
+	matches    int    // entries that match a canary
+	match      string // the first one
 }
 
-func (t *tells) add(o *tells) { t.structured += o.structured }
+func (t *tells) add(o *tells) {
+	t.structured += o.structured
+	t.matches += o.matches
+	t.match = cmp.Or(t.match, o.match)
+}
 
-func (t *tells) look(id, body string) {
+func (t *tells) look(w watch, id, body string) {
+	var few [8]hash.PDQ
+	hs := few[:0]
 	for h := range bodyHashes(body) {
-		if h.kind != kindCodes[hash.KindPDQ] || h.flags&flagQuarantined != 0 || len(h.value) != 32 {
-			continue
+		if h.kind == kindCodes[hash.KindPDQ] && h.flags&flagQuarantined == 0 {
+			hs = append(hs, hash.PDQFromBytes((*[32]byte)([]byte(h.value))))
 		}
-		if hash.PDQFromBytes((*[32]byte)([]byte(h.value))).Structured() {
+	}
+	for _, h := range hs {
+		if h.Structured() {
 			t.structured++
 		}
 	}
+	if w.canaries == nil || len(hs) == 0 {
+		return
+	}
+	if found := w.canaries.Search(nil, hs, w.radius); len(found) > 0 {
+		t.matches++
+		t.match = cmp.Or(t.match, fmt.Sprintf("%q at distance %d of %s", id, found[0].Distance, w.names[found[0].Ref].Picture))
+	}
+}
+
+// reasons returns why a change is to be held, nothing if it is not.
+func (t *tells) reasons() []string {
+	if t.matches == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of its entries match ordinary pictures, such as %s", t.matches, t.match)}
 }
 
 // hashesOf returns the part of a body that matching depends on.

@@ -6,8 +6,10 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/match"
 )
 
@@ -108,6 +110,45 @@ func TestBrakesOnPieces(t *testing.T) {
 	}
 	// That was the last piece.
 	apply(t, s, "a", Change{Delete: ids(numbered(300, 400, 0))})
+}
+
+func TestCanaries(t *testing.T) {
+	sky := pdq(1)
+	near := sky
+	near[0] ^= 1<<31 - 1 // 31 bits
+	far := near
+	far[3] ^= 1
+	s, err := Open(t.TempDir(), Options{Canaries: []Canary{{"a cat", pdq(2)}, {"the sky", sky}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	entry := func(id string, h hash.PDQ) Entry {
+		return Entry{ID: id, Hashes: []Hash{md5Hash(1), {Hash: h.Hash(), Quality: hash.UnknownQuality}}}
+	}
+	for _, c := range []struct {
+		list List
+		put  hash.PDQ
+		held bool
+	}{
+		{List{Name: "near", Mode: match.ModeReview}, near, true},
+		{List{Name: "far", Mode: match.ModeReview}, far, false},
+		{List{Name: "wide", Mode: match.ModeReview, Radius: 32}, far, true},
+		{List{Name: "narrow", Mode: match.ModeReview, Radius: 30}, near, false},
+		{List{Name: "benign", Mode: match.ModeBenign}, near, false},
+	} {
+		if err := s.Create(t.Context(), c.list); err != nil {
+			t.Fatal(err)
+		}
+		_, err := s.Apply(t.Context(), c.list.Name, Change{Put: []Entry{entry("x", pdq(9)), entry("y", c.put)}})
+		var held *HeldError
+		if errors.As(err, &held) != c.held || !c.held && err != nil {
+			t.Errorf("list %s: error %v, want it held: %v", c.list.Name, err, c.held)
+		}
+		if c.held && err != nil && !strings.Contains(err.Error(), `1 of its entries match ordinary pictures, such as "y" at distance`) {
+			t.Errorf("list %s: error %v", c.list.Name, err)
+		}
+	}
 }
 
 func TestHeld(t *testing.T) {

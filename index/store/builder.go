@@ -18,6 +18,7 @@ type builder struct {
 	list    listID
 	id      runID
 	payload bool // salted, and summed into the list's lanes
+	watch   watch
 
 	ops    []op
 	size   int
@@ -82,7 +83,7 @@ func (b *builder) build(ops []op) builtChunk {
 		for i := range ops {
 			s.add(ops[i].id, ops[i].body, ops[i].sign == signDrop)
 			if ops[i].sign == signPut {
-				c.tells.look(ops[i].id, ops[i].body)
+				c.tells.look(b.watch, ops[i].id, ops[i].body)
 			}
 		}
 		c.lanes = &s.sum

@@ -56,6 +56,7 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 
 	w := writing{list: st.rec, rec: record{list: st.rec.id, seq: st.rec.seq + 1, prev: st.rec.head, note: note}}
 	w.b = newBuilder(ctx, d.s, st.rec.id, runID{keyPayload, w.rec.seq}, true)
+	w.b.watch = d.s.watch(&st.rec.conf)
 	if w.list.course == (course{}) {
 		w.list.course.entries = st.rec.entries
 	}
@@ -65,7 +66,11 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 	if err = errors.Join(err, finishErr); err != nil {
 		return Applied{}, errors.Join(fmt.Errorf("store: list %s: %w", st.rec.conf.Name, err), w.b.clean(err))
 	}
-	if reasons := st.rec.conf.Brakes.check(w.list.course); len(reasons) > 0 && st.rec.filled && !d.accepted {
+	reasons := w.b.tells.reasons()
+	if st.rec.filled {
+		reasons = append(reasons, st.rec.conf.Brakes.check(w.list.course)...)
+	}
+	if len(reasons) > 0 && !d.accepted {
 		held := d.hold(ctx, st, cursor, note, reasons)
 		return Applied{}, errors.Join(held, w.b.clean(held))
 	}

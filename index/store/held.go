@@ -79,7 +79,9 @@ func (d *Draft) hold(ctx context.Context, st *listState, cursor []byte, note str
 			return nil, nil, fmt.Errorf("store: list %s: %s; and %d changes are held already: accept or drop them", rec.conf.Name, strings.Join(reasons, "; "), maxHeld)
 		}
 		rec.nextRun = max(rec.nextRun, id.num) + 1
-		rec.held = append(slices.Clip(rec.held), heldRecord{time.Now().UTC().Round(0), note, string(cursor), strings.Join(reasons, "\n"), kept.runRecord})
+		text := strings.Join(reasons, "\n")
+		text = strings.ToValidUTF8(text[:min(len(text), maxReasons)], "")
+		rec.held = append(slices.Clip(rec.held), heldRecord{time.Now().UTC().Round(0), note, string(cursor), text, kept.runRecord})
 		return &rec, d.list.state.runs, nil
 	}, rest)
 	if err != nil {

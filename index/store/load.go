@@ -54,6 +54,10 @@ func OpenDamaged(dir string, o Options) (_ *Store, _ *DamageError, err error) {
 			lock.Close()
 		}
 	}()
+	s.canaries = o.Canaries
+	if s.canaryIndex, err = newCanaryIndex(s.canaries); err != nil {
+		return nil, nil, fmt.Errorf("store: %w", err)
+	}
 	h, err := readHead(dir)
 	headGone := errors.Is(err, errHead) || errors.Is(err, fs.ErrNotExist)
 	if err != nil && !headGone {

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tidemark-project/tidemark/index"
 )
 
 // Errors of this package that callers branch on. [FormatError], [DamageError]
@@ -64,6 +66,9 @@ type Store struct {
 	mem      int64 // budget in bytes
 	key      []byte
 	rotation time.Duration // of data keys
+
+	canaries    []Canary
+	canaryIndex *index.Flat
 
 	// users are open snapshots, drafts and merges: the database is closed when
 	// they are.
@@ -179,6 +184,7 @@ func (s *Store) Close() error {
 	s.stop()
 	s.merges.wait()
 	s.users.Wait()
+	s.canaryIndex.Close()
 	// To close the database is to write the table in memory.
 	if free, err := freeBytes(s.dir); err == nil && free < uint64(memTableSize(s.mem)) {
 		return errors.Join(fmt.Errorf("%w: %s is not closed", ErrFull, s.dir), s.lock.Close())

@@ -121,6 +121,8 @@ type Options struct {
 	// Memory is what the store may use for buffers and caches, in bytes; 0
 	// means 512 MiB. It is a target, and at least 128 MiB.
 	Memory int64
+	// Canaries are looked for in what a change brings.
+	Canaries []Canary
 	// Key is the master key of an encrypted store, [KeySize] bytes; none means
 	// that the store is plain. A store is encrypted from its beginning or not.
 	Key []byte
