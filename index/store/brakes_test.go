@@ -296,3 +296,47 @@ func TestRollbackOfErased(t *testing.T) {
 		t.Errorf("Rollback = %+v, %v, want 400 deleted and one lost", a, err)
 	}
 }
+
+func TestQuarantine(t *testing.T) {
+	s := braked(t, DefaultBrakes)
+	zero := hash.Hash{Kind: hash.KindPDQ, Value: string(make([]byte, 32))}
+	both := Entry{ID: "both", Hashes: []Hash{{Hash: zero, Quality: 3}, {Hash: pdq(1).Hash(), Quality: hash.UnknownQuality}}}
+	before := apply(t, s, "a", Change{Put: []Entry{both}}).Status
+	quarantined := func() (out []bool) {
+		e, err := s.Entry(t.Context(), "a", "both")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range e.Hashes {
+			out = append(out, h.Quarantined)
+		}
+		return out
+	}
+	a, err := s.Quarantine(t.Context(), "a", "both", true, "floods")
+	if err != nil || a.Replaced != 1 || a.Status.Quarantined != 2 || !slices.Equal(quarantined(), []bool{true, true}) {
+		t.Errorf("Quarantine = %+v, %v, and the hashes are %v, want both out", a, err, quarantined())
+	}
+	// The source sends the entry again, with a hash more.
+	both.Label = "B1"
+	both.Hashes = append(both.Hashes, md5Hash(1))
+	apply(t, s, "a", Change{Put: []Entry{both}})
+	if got := quarantined(); !slices.Equal(got, []bool{true, true, false}) {
+		t.Errorf("after the source has sent it again the hashes are out: %v, want the first two", got)
+	}
+	both.Hashes = both.Hashes[:2]
+	apply(t, s, "a", Change{Put: []Entry{both}})
+	if _, err := s.Quarantine(t.Context(), "a", "both", false, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := quarantined(); !slices.Equal(got, []bool{true, false}) {
+		t.Errorf("taken back in, the hashes are out: %v, want the degenerate one", got)
+	}
+	now, err := s.Status(t.Context(), "a")
+	if err != nil || now.Version.Root != before.Version.Root {
+		t.Errorf("taken out and in, the root is %s, %v, want %s", now.Version.Root, err, before.Version.Root)
+	}
+	if _, err := s.Quarantine(t.Context(), "a", "nobody", true, ""); !errors.Is(err, ErrNoEntry) {
+		t.Errorf("Quarantine of an entry that is not there: error %v, want ErrNoEntry", err)
+	}
+	verify(t, s)
+}

@@ -124,6 +124,9 @@ func (d *Draft) write(ctx context.Context, live merge, w *writing) error {
 		if err != nil {
 			return err
 		}
+		if was != "" && o.sign == signPut && w.list.quarantined > 0 && !d.byHand {
+			o.body = keepByHand(was, o.body)
+		}
 		switch {
 		case was == o.body:
 			if o.sign == signPut {

@@ -31,6 +31,7 @@ type Draft struct {
 	// number, unless that is 0.
 	accepted bool
 	held     uint64
+	byHand   bool    // it says itself what is in quarantine by hand
 	base     *uint64 // the change after which this one must come, if set
 
 	blocks []*strings.Builder // operations as chunks hold them, in the order of the calls

@@ -52,12 +52,25 @@ const (
 	flagQuarantined = 1 << iota
 	flagOrigin512
 	flagQuality // a byte of quality follows
+	flagByHand  // a person has put it in quarantine
+	flagsEnd
 )
 
 // rawHash is a hash as it is in an entry's body.
 type rawHash struct {
 	kind, flags, quality byte
 	value                string
+}
+
+func (h *rawHash) append(dst []byte) []byte {
+	dst = append(dst, h.kind, h.flags)
+	if h.flags&flagQuality != 0 {
+		dst = append(dst, h.quality)
+	}
+	if codeKinds[h.kind].Size() == 0 {
+		dst = binary.AppendUvarint(dst, uint64(len(h.value)))
+	}
+	return append(dst, h.value...)
 }
 
 // checkID returns an error unless id can name an entry.
@@ -119,14 +132,7 @@ func appendCheckedBody(dst []byte, e *Entry) ([]byte, error) {
 	dst = append(dst, e.Label...)
 	dst = binary.AppendUvarint(dst, uint64(len(hs)))
 	for _, h := range hs {
-		dst = append(dst, h.kind, h.flags)
-		if h.flags&flagQuality != 0 {
-			dst = append(dst, h.quality)
-		}
-		if codeKinds[h.kind].Size() == 0 {
-			dst = binary.AppendUvarint(dst, uint64(len(h.value)))
-		}
-		dst = append(dst, h.value...)
+		dst = h.append(dst)
 	}
 	return dst, nil
 }
@@ -195,7 +201,7 @@ func cutHash(s string) (h rawHash, rest string, ok bool) {
 	}
 	h.kind, h.flags = s[0], s[1]
 	s = s[2:]
-	if int(h.kind) >= len(codeKinds) || codeKinds[h.kind] == "" || h.flags >= 1<<3 {
+	if int(h.kind) >= len(codeKinds) || codeKinds[h.kind] == "" || h.flags >= flagsEnd {
 		return h, s, false
 	}
 	if h.flags&flagQuality != 0 {
