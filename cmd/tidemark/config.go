@@ -26,6 +26,9 @@ type configFile struct {
 	MaxPixels string `yaml:"max_pixels"`
 	MaxSide   string `yaml:"max_side"`
 
+	EncryptionKeyFile string `yaml:"encryption_key_file"`
+	MaxFalseBlocks    string `yaml:"max_false_blocks"`
+
 	Surfaces map[string]match.Surface `yaml:"surfaces"`
 	Lists    map[string]listConfig    `yaml:"lists"`
 }
@@ -112,6 +115,10 @@ func (f *configFile) setting(flag string) string {
 		return f.MaxPixels
 	case "max-side":
 		return f.MaxSide
+	case "encryption-key-file":
+		return f.EncryptionKeyFile
+	case "max-false-blocks":
+		return f.MaxFalseBlocks
 	}
 	return ""
 }

@@ -104,7 +104,11 @@ func (c *doctorCmd) store(ctx context.Context, s *session, tell func(finding)) {
 		tell(finding{Check: "store", State: stateNote, Words: "there are no lists in " + s.Store, Remedy: `make one with "tidemark list create NAME", or name another folder with --store`})
 		return
 	}
-	st, err := store.Open(s.Store, store.Options{})
+	o, err := s.storeOptions()
+	var st *store.Store
+	if err == nil {
+		st, err = store.Open(s.Store, o)
+	}
 	if err != nil {
 		f := finding{Check: "store", State: stateBad, Words: err.Error()}
 		if _, damaged := errors.AsType[*store.DamageError](err); damaged {

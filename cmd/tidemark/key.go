@@ -17,6 +17,7 @@ type keyCmd struct {
 	Create keyCreateCmd `cmd:"" help:"Make a key for the HTTP service."`
 	List   keyListCmd   `cmd:"" help:"Show the keys, a line each."`
 	Revoke keyRevokeCmd `cmd:"" help:"End a key."`
+	Rotate keyRotateCmd `cmd:"" help:"Encrypt the store with another master key."`
 }
 
 // openKeys opens the keys of the store's folder, which has to be there.

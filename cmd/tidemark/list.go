@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,11 @@ func (s *session) openStore(create bool) (*store.Store, error) {
 	if _, err := os.Stat(s.Store); errors.Is(err, os.ErrNotExist) && !create {
 		return nil, exit{exitStale, fmt.Errorf("there are no lists in %s\nmake one with \"tidemark list create NAME\", or name another folder with --store", s.Store)}
 	}
-	return store.Open(s.Store, store.Options{})
+	o, err := s.storeOptions()
+	if err != nil {
+		return nil, err
+	}
+	return store.Open(s.Store, o)
 }
 
 // withStore opens the store for f.
@@ -95,9 +100,14 @@ type listModeCmd struct {
 
 func (listModeCmd) Help() string {
 	return `
+For block it says how many uploads in 100,000 would match by chance, and refuses if more of them
+would be blocked than max-false-blocks allows. A list blocks on PDQ only if the configuration file
+says block_on: [pdq] for it; otherwise a PDQ match goes to review.
+
 Examples:
 
-    tidemark list mode take-it-down review`
+    tidemark list mode take-it-down review
+    tidemark list mode ncmec block --max-false-blocks 0.1`
 }
 
 func (c *listModeCmd) Run(ctx context.Context, s *session) error {
@@ -108,8 +118,16 @@ func (c *listModeCmd) Run(ctx context.Context, s *session) error {
 		}
 		before := l.Mode
 		l.Mode = c.Mode
-		if err := (match.ListPolicy{Mode: l.Mode, Surfaces: l.Surfaces, Radius: l.Radius}).Validate(); err != nil {
+		p := match.ListPolicy{Mode: l.Mode, Surfaces: l.Surfaces, Radius: l.Radius}
+		if err := p.Validate(); err != nil {
 			return err
+		}
+		if c.Mode == match.ModeBlock {
+			file := s.sources.file.Lists[c.Name]
+			p.BlockOn, p.Radius = file.BlockOn, cmp.Or(file.Radius, p.Radius)
+			if err := s.checkBlock(ctx, st, p, c.Name); err != nil {
+				return err
+			}
 		}
 		if err := st.Configure(ctx, l.List); err != nil {
 			return err

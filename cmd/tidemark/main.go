@@ -37,6 +37,8 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Judge uploads over HTTP."`
 	Key     keyCmd     `cmd:"" help:"Make, show and revoke keys for the HTTP service."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
+	Backup  backupCmd  `cmd:"" help:"Write all lists to one file."`
+	Restore restoreCmd `cmd:"" help:"Make a store of a backup."`
 	Audit   auditCmd   `cmd:"" help:"Show, export and verify the log of changes and reads."`
 	Doctor  doctorCmd  `cmd:"" help:"Check the store, its lists and this machine."`
 	Version versionCmd `cmd:"" help:"Print the version."`

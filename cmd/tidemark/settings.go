@@ -23,6 +23,9 @@ type settings struct {
 	MaxBytes  size   `group:"settings" placeholder:"SIZE" default:"64MiB" help:"Largest file that is decoded (${default})."`
 	MaxPixels int64  `group:"settings" placeholder:"N" default:"100000000" help:"Most pixels in a picture (${default})."`
 	MaxSide   int    `group:"settings" placeholder:"N" default:"16384" help:"Most pixels on a side (${default})."`
+
+	EncryptionKeyFile string  `group:"settings" placeholder:"FILE" help:"File with the master key of an encrypted store, 64 hexadecimal digits."`
+	MaxFalseBlocks    float64 `group:"settings" placeholder:"N" default:"1" help:"Most uploads in 100,000 that a list may block by chance (${default})."`
 }
 
 // limits returns the limits that the settings say.
@@ -36,6 +39,9 @@ func (s *settings) Validate() error {
 		if v <= 0 {
 			return fmt.Errorf("%s is %d; it has to be at least 1", name, v)
 		}
+	}
+	if !(s.MaxFalseBlocks >= 0) {
+		return fmt.Errorf("max-false-blocks is %v; it has to be at least 0", s.MaxFalseBlocks)
 	}
 	return nil
 }
