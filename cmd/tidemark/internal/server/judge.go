@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -100,18 +101,19 @@ func (s *Server) matchHashes(c *call) error {
 	if err := rc.Flush(); err != nil { // who waits for the status before the first line
 		return err
 	}
+	var paced error
 	for n := 1; in.Scan(); n++ {
 		if len(bytes.TrimSpace(in.Bytes())) == 0 {
 			continue
 		}
-		if err := c.pace(s.draining); err != nil {
+		if paced = c.pace(s.draining); paced != nil {
 			break
 		}
 		if err := lines.Encode(s.line(c, n, in.Bytes())); err != nil {
 			return err
 		}
 	}
-	err := in.Err()
+	err := cmp.Or(in.Err(), paced)
 	switch {
 	case err == bufio.ErrTooLong:
 		lines.Encode(badLine("", match.TooLarge, fmt.Errorf("a line has more than %d bytes", maxLine)))
