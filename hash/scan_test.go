@@ -57,6 +57,16 @@ func TestTable(t *testing.T) {
 						}
 					}
 				}
+				twin := make([]Bucket, len(probes))
+				if n := findGeneric(twin, probes, table, key, max); n != entries {
+					t.Fatalf("findGeneric() = %d, want %d", n, entries)
+				}
+				for i := range twin {
+					twin[i].touched = 0
+				}
+				if !slices.Equal(twin, buckets[:len(probes)]) {
+					t.Fatalf("findGeneric: buckets are %v, want %v", twin, buckets[:len(probes)])
+				}
 				if got != entries || buckets[len(probes)] != (Bucket{}) {
 					t.Fatalf("Find() = %d, want %d", got, entries)
 				}
@@ -69,7 +79,12 @@ func TestTable(t *testing.T) {
 				if found[entries] != 12345 && k <= entries {
 					t.Fatal("Scan wrote past its room")
 				}
+				ids := slices.Clone(found[:k])
+				resolveGeneric(ids, table, make([]Half, n))
 				table.Resolve(found[:k], make([]Half, n))
+				if !slices.Equal(ids, found[:k]) {
+					t.Fatal("Resolve and resolveGeneric differ")
+				}
 				for i, p := range want {
 					if found[i] != table.IDs[p] {
 						t.Fatalf("Resolve: position %d has id %d, want %d", p, found[i], table.IDs[p])
