@@ -59,7 +59,7 @@ var homes = map[string][]string{
 	"golang.org/x/term":                   {"cmd/tidemark"},
 	"golang.org/x/sys":                    {"index", "index/store"},
 	"golang.org/x/mod/sumdb":              {"index/store"},
-	"github.com/dgraph-io/ristretto/v2": {"index/store"}, // to read Badger's tables with
+	"github.com/dgraph-io/ristretto/v2":   {"index/store"}, // to read Badger's tables with
 }
 
 // imports returns the packages of the module, without its path, and what each
