@@ -111,7 +111,7 @@ func (w *writing) applied(st Status) Applied {
 }
 
 // write compares the draft with the live entries and writes what differs.
-func (d *Draft) write(ctx context.Context, live merge, w *writing) error {
+func (d *Draft) write(ctx context.Context, live *merge, w *writing) error {
 	n := 0
 	for o, err := range d.all(ctx) {
 		if err != nil {

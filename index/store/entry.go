@@ -47,6 +47,14 @@ var codeKinds = func() (ks [11]hash.Kind) {
 	return ks
 }()
 
+// codeSizes are the sizes of kinds in bytes, 0 of an opaque one.
+var codeSizes = func() (n [len(codeKinds)]int) {
+	for c, k := range codeKinds {
+		n[c] = k.Size()
+	}
+	return n
+}()
+
 // Flags of a hash on disk.
 const (
 	flagQuarantined = 1 << iota
@@ -67,7 +75,7 @@ func (h *rawHash) append(dst []byte) []byte {
 	if h.flags&flagQuality != 0 {
 		dst = append(dst, h.quality)
 	}
-	if codeKinds[h.kind].Size() == 0 {
+	if codeSizes[h.kind] == 0 {
 		dst = binary.AppendUvarint(dst, uint64(len(h.value)))
 	}
 	return append(dst, h.value...)
@@ -210,7 +218,7 @@ func cutHash(s string) (h rawHash, rest string, ok bool) {
 		}
 		h.quality, s = s[0], s[1:]
 	}
-	size := codeKinds[h.kind].Size()
+	size := codeSizes[h.kind]
 	if size == 0 {
 		h.value, s, ok = cutString(s, maxBody)
 		return h, s, ok && h.value != ""

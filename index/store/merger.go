@@ -113,7 +113,7 @@ func (s *Store) mergeRuns(ctx context.Context, l *list, from func([]*run) int) e
 
 // writeMerged writes the entries of m as a run. What is gone is left out if no
 // older run could show it.
-func writeMerged(ctx context.Context, m merge, b *builder, oldest bool) (*run, error) {
+func writeMerged(ctx context.Context, m *merge, b *builder, oldest bool) (*run, error) {
 	o, err := m.start()
 	for n := 0; err == nil && o.id != ""; n++ {
 		if o.sign == signPut || !oldest {

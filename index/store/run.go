@@ -128,52 +128,78 @@ func (c *cursor) seek(id string) error {
 
 // merge goes through the entries of several runs of which earlier ones in the
 // slice hide later ones.
-type merge []*cursor
+type merge struct {
+	cs []*cursor
+	// The current entry is that of cs[at], and, unless alone, of others too.
+	// Up to bound, which is "" if there is none, cs[at] has all entries.
+	at    int
+	alone bool
+	bound string
+}
 
 // newMerge starts a merge of runs, the oldest first.
-func newMerge(r reader, runs []*run) merge {
-	m := make(merge, len(runs))
+func newMerge(r reader, runs []*run) *merge {
+	m := &merge{cs: make([]*cursor, len(runs))}
 	for i, run := range runs {
-		m[len(runs)-1-i] = newCursor(r, run)
+		m.cs[len(runs)-1-i] = newCursor(r, run)
 	}
 	return m
 }
 
 // start goes to the first entry, as next does to the following ones.
-func (m merge) start() (op, error) {
-	for _, c := range m {
+func (m *merge) start() (op, error) {
+	for _, c := range m.cs {
 		if err := c.advance(); err != nil {
 			return op{}, err
 		}
 	}
-	return m.least(), nil
+	return m.pick(), nil
 }
 
-func (m merge) least() (o op) {
-	for _, c := range m {
-		if c.op.id != "" && (o.id == "" || c.op.id < o.id) {
-			o = c.op
+// pick finds the least entry.
+func (m *merge) pick() (o op) {
+	m.bound, m.alone = "", true
+	for i, c := range m.cs {
+		switch id := c.op.id; {
+		case id == "":
+		case o.id == "" || id < o.id:
+			m.bound, m.alone = o.id, true
+			o, m.at = c.op, i
+		case id == o.id:
+			m.alone = false
+		case m.bound == "" || id < m.bound:
+			m.bound = id
 		}
 	}
 	return o
 }
 
-// next goes on from o.
-func (m merge) next(o op) (op, error) {
-	for _, c := range m {
+// next goes on from o; at the end the id is "".
+func (m *merge) next(o op) (op, error) {
+	if m.alone && len(m.cs) > 0 {
+		c := m.cs[m.at]
+		if err := c.advance(); err != nil {
+			return op{}, err
+		}
+		if c.op.id != "" && (m.bound == "" || c.op.id < m.bound) {
+			return c.op, nil
+		}
+		return m.pick(), nil
+	}
+	for _, c := range m.cs {
 		if c.op.id == o.id {
 			if err := c.advance(); err != nil {
 				return op{}, err
 			}
 		}
 	}
-	return m.least(), nil
+	return m.pick(), nil
 }
 
 // find returns the body of the live entry of that id, "" if there is none. The
 // ids of successive calls must ascend.
-func (m merge) find(id string) (string, error) {
-	for _, c := range m {
+func (m *merge) find(id string) (string, error) {
+	for _, c := range m.cs {
 		if err := c.seek(id); err != nil {
 			return "", err
 		}
