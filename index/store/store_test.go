@@ -52,9 +52,12 @@ func pdqEntry(id string, n uint64) Entry {
 	return Entry{ID: id, Label: "A1", Hashes: []Hash{{Hash: pdq(n).Hash(), Quality: hash.UnknownQuality}}}
 }
 
+// md5Hash returns a hash whose bytes look like nothing else in a file.
 func md5Hash(n uint64) Hash {
+	r := rand.New(rand.NewPCG(n, 5))
 	b := make([]byte, 16)
-	binary.LittleEndian.PutUint64(b, n)
+	binary.LittleEndian.PutUint64(b, r.Uint64())
+	binary.LittleEndian.PutUint64(b[8:], r.Uint64())
 	return Hash{Hash: hash.Hash{Kind: hash.KindMD5, Value: string(b)}, Quality: hash.UnknownQuality}
 }
 
