@@ -17,6 +17,9 @@ func TestPrecedence(t *testing.T) {
 		"max_bytes":  {"1KiB", "2KiB", "3KiB", "64MiB"},
 		"max_pixels": {"1", "2", "3", "100000000"},
 		"max_side":   {"1", "2", "3", "16384"},
+
+		"encryption_key_file": {"by-flag.key", "by-env.key", "by-file.key", ""},
+		"max_false_blocks":    {"0.25", "0.5", "2", "1"},
 	}
 	config := filepath.Join(t.TempDir(), "tidemark.yaml")
 	for mask := range 8 {

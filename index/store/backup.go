@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -298,6 +299,7 @@ func rebuild(ctx context.Context, from io.Reader, dir string, o Options, reason 
 			}
 		}
 		if len(bound) > 0 {
+			slices.Sort(bound) // the backup has them by their ids
 			return &ProvenanceError{bound}
 		}
 		return nil

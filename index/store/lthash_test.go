@@ -37,7 +37,7 @@ func TestRootIsFixed(t *testing.T) {
 	var s summer
 	for _, e := range []Entry{
 		pdqEntry("x", 1),
-		{ID: "y", Label: "not in the root", Hashes: []Hash{md5Hash(2), {Hash: pdq(3).Hash(), Quality: 90, Origin: hash.KindPDQ512}}},
+		{ID: "y", Label: "not in the root", Hashes: []Hash{{Hash: hash.Hash{Kind: hash.KindMD5, Value: "\x02" + string(make([]byte, 15))}, Quality: hash.UnknownQuality}, {Hash: pdq(3).Hash(), Quality: 90, Origin: hash.KindPDQ512}}},
 	} {
 		body, err := appendBody(nil, &e)
 		if err != nil {
