@@ -196,6 +196,10 @@ func (s *Store) Drop(ctx context.Context, name string, number uint64) error {
 	if err != nil {
 		return err
 	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
 	var dead runRecord
 	err = s.commit(ctx, func() (*listRecord, []*run, error) {
 		if s.lists[l.id] != l {

@@ -89,12 +89,17 @@ func (s *Store) Configure(ctx context.Context, l List) error {
 	}, nil)
 }
 
-// Remove deletes a list and its chain.
+// Remove deletes a list and its chain. Its bytes leave the files with the next
+// [Store.Erase], of whatever list.
 func (s *Store) Remove(ctx context.Context, name string) error {
 	l, err := s.find(name)
 	if err != nil {
 		return err
 	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
 	l.write.Lock()
 	defer l.write.Unlock()
 	err = s.commit(ctx, func() (*listRecord, []*run, error) {
@@ -164,13 +169,11 @@ func (s *Store) find(name string) (*list, error) {
 func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, error), ps []pair) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
-	s.mu.RLock()
-	err := s.writable()
-	s.mu.RUnlock()
-	if err == nil {
-		err = ctx.Err()
+	if err := s.enter(); err != nil {
+		return err
 	}
-	if err != nil {
+	defer s.users.Done()
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	// Under commitMu only this function changes lists, so they can be read.

@@ -76,7 +76,8 @@ type Store struct {
 	drafts atomic.Uint64
 
 	commitMu sync.Mutex // held while the database and the head file change
-	audit    audit      // guarded by commitMu
+	rev      uint64     // of the last change; guarded by commitMu, as audit is
+	audit    audit
 
 	// gate is held for reading by who writes to the database, which is refused
 	// while compact, which holds it for writing, flushes.
@@ -86,7 +87,6 @@ type Store struct {
 	closed bool
 	failed error        // after a write whose outcome is unknown; no other is accepted
 	damage *DamageError // as found by OpenDamaged and not repaired; no write is accepted
-	rev    uint64
 	lists  map[listID]*list
 	names  map[string]*list
 
