@@ -48,7 +48,7 @@ func child(t *testing.T, what, dir string) *exec.Cmd {
 	return cmd
 }
 
-const killEntries = 5000
+const killEntries = 1000
 
 // killContent is the generation of entries that version n of the list holds:
 // every fifth change is a rollback over the one before.
@@ -96,7 +96,7 @@ func applyForever(dir string) error {
 func killChange(was, next uint64) (c Change) {
 	for i := range uint64(killEntries) {
 		c.Delete = append(c.Delete, fmt.Sprintf("%d-%d", was, i))
-		c.Put = append(c.Put, Entry{ID: fmt.Sprintf("%d-%d", next, i), Label: strings.Repeat("x", 400), Hashes: []Hash{md5Hash(next<<32 | i)}})
+		c.Put = append(c.Put, Entry{ID: fmt.Sprintf("%d-%d", next, i), Label: strings.Repeat("x", 1000), Hashes: []Hash{md5Hash(next<<32 | i)}})
 	}
 	return c
 }
