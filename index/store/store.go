@@ -7,6 +7,10 @@
 // change does not fit in memory, with a [Draft], and read it through a
 // [Snapshot], which holds one version still while others are applied.
 //
+// What a change may do is bounded by the list's [Brakes]: one that does more is
+// held until a person accepts or drops it. [Store.Rollback] undoes changes by
+// another one, and [Store.Erase] removes from disk what has left a list.
+//
 // Each change names the root of the list before and after it, a commitment to
 // the set of live hashes: two stores whose lists have the same root hold the
 // same list. What is read is checked against the chain or against checksums
