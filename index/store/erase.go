@@ -213,15 +213,17 @@ var errStale = errors.New("the files still hold what was replaced or deleted, si
 func (s *Store) compact(ctx context.Context) error {
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	for range 3 {
+	for round := range 3 {
 		// A transaction that reads, and has ended, tells Badger that no one
 		// needs versions from before.
 		stale, err := s.stale(ctx)
 		if err != nil || len(stale) == 0 {
 			return err
 		}
-		if err := s.rewrite(stale); err != nil {
-			return err
+		if round > 0 {
+			if err := s.rewrite(stale); err != nil {
+				return err
+			}
 		}
 		if err := s.flush(); err != nil {
 			return err
