@@ -60,7 +60,11 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 	if w.list.course == (course{}) {
 		w.list.course.entries = st.rec.entries
 	}
-	err := d.write(ctx, newMerge(reader{txn, st.rec.id}, st.runs), &w)
+	live := make([]*merge, workers())
+	for i := range live {
+		live[i] = newMerge(reader{txn, st.rec.id}, st.runs)
+	}
+	err := d.write(ctx, live, &w)
 	var finishErr error
 	w.payload, finishErr = w.b.finish()
 	if err = errors.Join(err, finishErr); err != nil {
@@ -110,57 +114,81 @@ func (w *writing) applied(st Status) Applied {
 	}
 }
 
-// write compares the draft with the live entries and writes what differs.
-func (d *Draft) write(ctx context.Context, live *merge, w *writing) error {
-	n := 0
+// lookups is how many entries of a draft are looked up at a time.
+const lookups = 1024
+
+// write compares the draft with the live entries and writes what differs. The
+// merges are of the same runs: each looks up a part.
+func (d *Draft) write(ctx context.Context, live []*merge, w *writing) error {
+	ops, was := make([]op, 0, lookups), make([]string, lookups)
+	flush := func() error {
+		part := (len(ops) + len(live) - 1) / len(live)
+		err := each(ctx, len(live), func(_, l int) (err error) {
+			for i := l * part; i < min((l+1)*part, len(ops)) && err == nil; i++ {
+				was[i], err = live[l].find(ops[i].id)
+			}
+			return err
+		})
+		for i, o := range ops {
+			if err != nil {
+				return err
+			}
+			if was[i] != "" && o.sign == signPut && w.list.quarantined > 0 && !d.byHand {
+				o.body = keepByHand(was[i], o.body)
+			}
+			w.add(o, was[i])
+		}
+		ops = ops[:0]
+		return err
+	}
 	for o, err := range d.all(ctx) {
 		if err != nil {
 			return err
 		}
-		if n++; n%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		was, err := live.find(o.id)
-		if err != nil {
-			return err
-		}
-		if was != "" && o.sign == signPut && w.list.quarantined > 0 && !d.byHand {
-			o.body = keepByHand(was, o.body)
-		}
-		switch {
-		case was == o.body:
-			if o.sign == signPut {
-				w.unchanged++
+		if ops = append(ops, o); len(ops) == lookups {
+			if err := flush(); err != nil {
+				return err
 			}
-			continue
-		case was == "":
-			w.rec.added++
-			w.list.course.brought++
-		case o.sign != signPut:
-			w.rec.deleted++
-			w.list.course.taken++
-		default:
-			w.rec.replaced++
-			if hashesOf(was) != hashesOf(o.body) {
-				w.list.course.taken++
-				w.list.course.brought++
-			}
-		}
-		if was != "" {
-			w.b.add(op{sign: signDrop, id: o.id, body: was})
-			hashes, quarantined := countHashes(was)
-			w.hashes -= hashes
-			w.quarantined -= quarantined
-		}
-		if o.sign == signPut {
-			w.b.add(o)
-			hashes, quarantined := countHashes(o.body)
-			w.hashes += hashes
-			w.quarantined += quarantined
-			w.newlyQuarantined += quarantined
 		}
 	}
-	return nil
+	return flush()
+}
+
+// add writes what an operation changes where the list has the entry with the
+// body was, or none.
+func (w *writing) add(o op, was string) {
+	switch {
+	case was == o.body:
+		if o.sign == signPut {
+			w.unchanged++
+		}
+		return
+	case was == "":
+		w.rec.added++
+		w.list.course.brought++
+	case o.sign != signPut:
+		w.rec.deleted++
+		w.list.course.taken++
+	default:
+		w.rec.replaced++
+		if hashesOf(was) != hashesOf(o.body) {
+			w.list.course.taken++
+			w.list.course.brought++
+		}
+	}
+	if was != "" {
+		w.b.add(op{sign: signDrop, id: o.id, body: was})
+		hashes, quarantined := countHashes(was)
+		w.hashes -= hashes
+		w.quarantined -= quarantined
+	}
+	if o.sign == signPut {
+		w.b.add(o)
+		hashes, quarantined := countHashes(o.body)
+		w.hashes += hashes
+		w.quarantined += quarantined
+		w.newlyQuarantined += quarantined
+	}
 }
 
 // install makes a written change the head of its list's chain.
