@@ -311,7 +311,7 @@ func (r reader) record(seq uint64) (rec record, d digest, err error) {
 	return rec, d, err
 }
 
-// sweep deletes what writes that were cut short have left.
+// sweep deletes what writes that were cut short have left, if there is room.
 func (s *Store) sweep(txn *badger.Txn) error {
 	var dead [][]byte
 	for _, kind := range []byte{keyPayload, keyState, keyHeld, keyDraft, keyRecord} {
@@ -336,7 +336,10 @@ func (s *Store) sweep(txn *badger.Txn) error {
 		}
 		it.Close()
 	}
-	return s.delete(dead)
+	if err := s.delete(dead); !errors.Is(err, ErrFull) {
+		return err
+	}
+	return nil
 }
 
 // chunks returns how many chunks a run has that a list reaches.

@@ -51,10 +51,15 @@ func (s *Store) write(ps []pair) error {
 	})
 }
 
-// delete deletes keys, in as many transactions as it takes.
+// delete deletes keys, in as many transactions as it takes. On a full disk it
+// returns [ErrFull], for a deletion is written too; what no list reaches goes
+// when the store is next opened with room.
 func (s *Store) delete(keys [][]byte) error {
 	if len(keys) == 0 {
 		return nil
+	}
+	if err := s.room(0); err != nil {
+		return err
 	}
 	s.gate.RLock()
 	defer s.gate.RUnlock()
