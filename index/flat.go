@@ -2,7 +2,6 @@ package index
 
 import (
 	"cmp"
-	"iter"
 	"math/bits"
 	"slices"
 )
@@ -63,7 +62,7 @@ func (f *Flat) Apply(c Change) error {
 			parts[n-1] = last.part(parts[n-1].dead, parts[n-1].gone)
 		}
 	}
-	for i, e := range add.all() {
+	for i, e := range c.Add {
 		if add.found[i] {
 			continue
 		}
@@ -122,21 +121,36 @@ func (f *Flat) Close() {
 // are none.
 type lookup struct {
 	entries []Entry
-	order   []uint32 // of entries, sorted
-	found   []bool   // as order
+	order   []keyed  // of entries, sorted
+	found   []bool   // as entries; of equal ones, all but the first in order are found from the start
 	filter  []uint64 // bits at the entries' places
 	shift   int
 }
 
+// keyed is the place of an entry beside the word of its hash that sorts it among
+// most others: a sort that fetched entries would wait for memory.
+type keyed struct {
+	key uint64
+	at  uint32
+}
+
 func newLookup(entries []Entry) *lookup {
-	l := &lookup{entries: entries, order: make([]uint32, len(entries)), found: make([]bool, len(entries))}
+	l := &lookup{entries: entries, order: make([]keyed, len(entries)), found: make([]bool, len(entries))}
 	if len(entries) == 0 {
 		return l
 	}
 	for i := range l.order {
-		l.order[i] = uint32(i)
+		l.order[i] = keyed{entries[i].Hash[0], uint32(i)}
 	}
-	slices.SortFunc(l.order, func(a, b uint32) int { return compareEntries(&entries[a], &entries[b]) })
+	slices.SortFunc(l.order, func(a, b keyed) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		return compareEntries(&entries[a.at], &entries[b.at])
+	})
+	for i, o := range l.order[1:] {
+		l.found[o.at] = o.key == l.order[i].key && entries[o.at] == entries[l.order[i].at]
+	}
 	width := max(6, min(bits.Len(uint(16*len(entries))), 27))
 	l.filter, l.shift = make([]uint64, 1<<(width-6)), 64-width
 	for i := range entries {
@@ -150,7 +164,7 @@ func (l *lookup) place(a, b uint64) uint64 {
 	return (a ^ bits.RotateLeft64(b, 32)) * 0x9e3779b97f4a7c15 >> l.shift
 }
 
-// find returns the place of an entry in order, or -1.
+// find returns the first in order of the entries that equal a row's, or -1.
 func (l *lookup) find(r rows, row int, ref Ref) int {
 	if len(l.filter) == 0 {
 		return -1
@@ -160,22 +174,11 @@ func (l *lookup) find(r rows, row int, ref Ref) int {
 		return -1
 	}
 	e := Entry{r.at(row), ref}
-	i, ok := slices.BinarySearchFunc(l.order, &e, func(i uint32, e *Entry) int { return compareEntries(&l.entries[i], e) })
+	i, ok := slices.BinarySearchFunc(l.order, &e, func(o keyed, e *Entry) int { return compareEntries(&l.entries[o.at], e) })
 	if !ok {
 		return -1
 	}
-	return i
-}
-
-// all yields each entry once, with its place in order.
-func (l *lookup) all() iter.Seq2[int, Entry] {
-	return func(yield func(int, Entry) bool) {
-		for i, o := range l.order {
-			if e := l.entries[o]; (i == 0 || e != l.entries[l.order[i-1]]) && !yield(i, e) {
-				return
-			}
-		}
-	}
+	return int(l.order[i].at)
 }
 
 func compareEntries(a, b *Entry) int {
