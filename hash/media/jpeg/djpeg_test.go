@@ -120,6 +120,11 @@ func TestEncodersFiles(t *testing.T) {
 	}
 }
 
+func TestProgressiveAllocations(t *testing.T) {
+	needTurbo(t)
+	noAllocations(t, "progressive", cjpeg(t, 300, 200, texture(300, 200, 1), "-progressive"))
+}
+
 func TestLargeFiles(t *testing.T) {
 	needTurbo(t)
 	eachKernel(t, func(t *testing.T) {

@@ -2,6 +2,7 @@ package jpeg
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"image"
@@ -77,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if far := near(&used, img); far != "" {
+		if far := near(&used, file, limits, img); far != "" {
 			if _, err := exec.LookPath("djpeg"); err != nil {
 				t.Skip("no djpeg to ask: " + far)
 			}
@@ -113,32 +114,50 @@ func byStore(t *testing.T, d *Decoder, file []byte) (pix []byte, ok bool) {
 	return pix, !single || d.scans == 1
 }
 
-// near compares the samples that d's planes still hold, those of the last two
-// rows of MCUs, with img's. It says where one is far off.
-func near(d *Decoder, img image.Image) string {
+// near decodes a file once more and compares the samples of its components with
+// img's. It says where one is far off.
+func near(d *Decoder, file []byte, limits Limits, img image.Image) (far string) {
 	var planes [3][]byte
 	var strides [3]int
+	var shared bool // the components' sampling is one that image.YCbCr has
 	switch img := img.(type) {
 	case *image.Gray:
-		planes[0], strides[0] = img.Pix, img.Stride
+		planes[0], strides[0], shared = img.Pix, img.Stride, true
 	case *image.YCbCr:
-		if d.comps[0].h != d.maxH || d.comps[0].v != d.maxV || d.comps[1].h != d.comps[2].h || d.comps[1].v != d.comps[2].v {
-			return ""
-		}
+		c := &d.comps
 		planes, strides = [3][]byte{img.Y, img.Cb, img.Cr}, [3]int{img.YStride, img.CStride, img.CStride}
-	default:
+		shared = c[0].h == d.maxH && c[0].v == d.maxV && c[1].h == c[2].h && c[1].v == c[2].v
+	}
+	if !shared {
 		return ""
 	}
-	for i := range d.Components {
-		c := &d.comps[i]
-		for y := max(0, d.mcusY-2) * 8 * c.v; y < c.height; y++ {
-			for x, got := range c.plane.row(y)[:c.width] {
-				want := planes[i][y*strides[i]+x]
-				if diff := int(got) - int(want); diff > tolerance || diff < -tolerance {
-					return fmt.Sprintf("component %d, sample %d,%d = %d, want %d within %d", i, x, y, got, want, tolerance)
+	rows := 0
+	var done [3]int // rows of each component
+	_, err := d.Decode(context.Background(), file, limits, nil, func(band []byte) {
+		rows += len(band) / d.out.size
+		for i := range d.Components {
+			c := &d.comps[i]
+			end := rows * c.v / d.maxV
+			if rows == d.Height {
+				end = c.height
+			}
+			for ; done[i] < end; done[i]++ {
+				for x, got := range c.plane.row(done[i])[:c.width] {
+					want := planes[i][done[i]*strides[i]+x]
+					if diff := int(got) - int(want); diff > tolerance || diff < -tolerance {
+						far = cmp.Or(far, fmt.Sprintf("component %d, sample %d,%d = %d, want %d within %d", i, x, done[i], got, want, tolerance))
+					}
 				}
 			}
 		}
+	})
+	if err != nil {
+		return err.Error()
 	}
-	return ""
+	for i := range d.Components {
+		if n := d.comps[i].height; done[i] != n {
+			far = cmp.Or(far, fmt.Sprintf("component %d has %d rows, %d were compared", i, n, done[i]))
+		}
+	}
+	return far
 }

@@ -3,6 +3,7 @@ package jpeg
 import (
 	"context"
 	"math"
+	"slices"
 )
 
 // decodeScans decodes a picture whose coefficients come in several scans: a
@@ -87,21 +88,13 @@ func (d *Decoder) planStore(limit int64) error {
 	if size := int64(blocks) * storedBlock; size > limit {
 		return tooLarge("%d bytes of coefficients, at most %d", size, limit)
 	}
-	d.store = zeroed(d.store, 64*blocks)
+	d.store = slices.Grow(d.store[:0], 64*blocks)[:64*blocks]
+	clear(d.store)
 	if d.Progressive {
-		d.nonzero = zeroed(d.nonzero, blocks)
+		d.nonzero = slices.Grow(d.nonzero[:0], blocks)[:blocks]
+		clear(d.nonzero)
 	}
 	return nil
-}
-
-// zeroed returns s with n elements, all zero.
-func zeroed[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	s = s[:n]
-	clear(s)
-	return s
 }
 
 // complete reports whether the scans so far give all bits of all coefficients.
