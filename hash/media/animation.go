@@ -213,10 +213,10 @@ func (h *Hasher) paintFrames(ctx context.Context, frames iter.Seq[frame], info *
 		}
 		area := int64(f.rect.Dx()) * int64(f.rect.Dy())
 		if area > l.Pixels {
-			return tooLarge("a frame is %d by %d pixels and the limit is %d in all (Limits.Pixels)", f.rect.Dx(), f.rect.Dy(), l.Pixels)
+			return tooLarge("a frame is %d by %d pixels and the limit is %d in all (max-pixels)", f.rect.Dx(), f.rect.Dy(), l.Pixels)
 		}
 		if total += max(frameCost, area); total > l.Total {
-			return tooLarge("the frames of the animation hold over %d pixels, the limit in all (Limits.Total)", l.Total)
+			return tooLarge("the frames of the animation hold over %d pixels, the limit of all frames together", l.Total)
 		}
 	}
 	c := &h.canvas

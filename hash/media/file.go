@@ -28,7 +28,7 @@ func ReadFile(path string, l Limits, buf []byte) ([]byte, error) {
 	defer f.Close()
 	size := info.Size()
 	if size > limit {
-		return nil, tooLarge("the file has %d bytes and the limit is %d (Limits.Bytes)", size, limit)
+		return nil, tooLarge("the file has %d bytes and the limit is %d (max-bytes)", size, limit)
 	}
 	buf = buf[:0]
 	if int64(cap(buf)) <= size {
@@ -43,7 +43,7 @@ func ReadFile(path string, l Limits, buf []byte) ([]byte, error) {
 		case err != nil:
 			return nil, unreadable(path, err)
 		case int64(len(buf)) > limit:
-			return nil, tooLarge("the file grew past the limit of %d bytes while it was read (Limits.Bytes)", limit)
+			return nil, tooLarge("the file grew past the limit of %d bytes while it was read (max-bytes)", limit)
 		case len(buf) == cap(buf):
 			buf = append(buf, 0)[:len(buf)]
 		}

@@ -33,7 +33,8 @@ import (
 )
 
 // Limits bound what one file may cost. A field that is zero has the value that
-// [DefaultLimits] gives it.
+// [DefaultLimits] gives it. Errors call them max-bytes, max-pixels and max-side, as
+// the settings of the program do.
 type Limits struct {
 	Bytes  int64 // size of the file
 	Pixels int64 // width times height, of one frame
@@ -67,9 +68,9 @@ func (l Limits) checkSize(width, height int64) error {
 	case width <= 0 || height <= 0:
 		return defect("the header declares an empty picture, %d by %d pixels", width, height)
 	case max(width, height) > int64(l.Side):
-		return tooLarge("the picture is %d by %d pixels and the limit is %d a side (Limits.Side)", width, height, l.Side)
+		return tooLarge("the picture is %d by %d pixels and the limit is %d a side (max-side)", width, height, l.Side)
 	case height > l.Pixels/width: // the product may overflow
-		return tooLarge("the picture is %d by %d pixels and the limit is %d in all (Limits.Pixels)", width, height, l.Pixels)
+		return tooLarge("the picture is %d by %d pixels and the limit is %d in all (max-pixels)", width, height, l.Pixels)
 	}
 	return nil
 }

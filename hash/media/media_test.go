@@ -331,7 +331,7 @@ func TestErrors(t *testing.T) {
 		{"html", []byte("<!doctype html>"), Unsupported, "not a JPEG"},
 		{"mp4", []byte("\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41"), Unsupported, "not a JPEG"},
 		{"jpeg of three bytes", []byte("\xff\xd8\xff"), Undecodable, "ends before the picture"},
-		{"long text", []byte(strings.Repeat("x", 65<<20)), TooLarge, "Limits.Bytes"},
+		{"long text", []byte(strings.Repeat("x", 65<<20)), TooLarge, "max-bytes"},
 	}
 	tif := encode(t, "tiff", colours(40, 40, false))
 	tests = append(tests, file{"tiff cut in the middle", tif[:len(tif)/2], Undecodable, "tiff"})
@@ -347,10 +347,10 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	for format, f := range declared(60000, 60000) {
-		tests = append(tests, file{format + " of 60000x60000", f, TooLarge, "Limits.Side"})
+		tests = append(tests, file{format + " of 60000x60000", f, TooLarge, "max-side"})
 	}
 	for format, f := range declared(16000, 16000) {
-		tests = append(tests, file{format + " of 16000x16000", f, TooLarge, "Limits.Pixels"})
+		tests = append(tests, file{format + " of 16000x16000", f, TooLarge, "max-pixels"})
 	}
 	for format, f := range declared(0, 7) {
 		if format != "webp" { // which can't declare it
@@ -426,11 +426,11 @@ func TestLimitsAreSettable(t *testing.T) {
 	}{
 		{Limits{}, ""},
 		{Limits{Bytes: int64(len(file))}, ""},
-		{Limits{Bytes: int64(len(file)) - 1}, "Limits.Bytes"},
+		{Limits{Bytes: int64(len(file)) - 1}, "max-bytes"},
 		{Limits{Side: 60}, ""},
-		{Limits{Side: 59}, "Limits.Side"},
+		{Limits{Side: 59}, "max-side"},
 		{Limits{Pixels: 1200}, ""},
-		{Limits{Pixels: 1199}, "Limits.Pixels"},
+		{Limits{Pixels: 1199}, "max-pixels"},
 	} {
 		h := Hasher{Limits: test.limits}
 		_, err := h.Hash(t.Context(), file, hash.Full)

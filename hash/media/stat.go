@@ -8,7 +8,7 @@ import "bytes"
 func (h *Hasher) Stat(file []byte) (Info, error) {
 	l := h.Limits.orDefault()
 	if int64(len(file)) > l.Bytes {
-		return Info{Orientation: 1}, tooLarge("the file has %d bytes and the limit is %d (Limits.Bytes)", len(file), l.Bytes)
+		return Info{Orientation: 1}, tooLarge("the file has %d bytes and the limit is %d (max-bytes)", len(file), l.Bytes)
 	}
 	info := Info{Format: sniff(file), Orientation: 1, Frames: 1}
 	var err error

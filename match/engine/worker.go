@@ -88,7 +88,7 @@ func (w *worker) read(ctx context.Context, r Request) ([]byte, error) {
 		size += int64(n)
 		switch {
 		case err == io.EOF && size > limit:
-			return nil, &media.Error{Code: media.TooLarge, Err: fmt.Errorf("the file has %d bytes and the limit is %d (Limits.Bytes)", size, limit)}
+			return nil, &media.Error{Code: media.TooLarge, Err: fmt.Errorf("the file has %d bytes and the limit is %d (max-bytes)", size, limit)}
 		case err == io.EOF:
 			return w.buf, nil
 		case err != nil:
