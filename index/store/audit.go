@@ -80,6 +80,7 @@ func actor(ctx context.Context) string {
 // audit is the audit log of an open store.
 type audit struct {
 	auditState
+	keyFile  string // of signer
 	signer   note.Signer
 	verifier string // of signer
 }
@@ -140,7 +141,7 @@ func treeReader(txn *badger.Txn) tlog.HashReader {
 }
 
 // load reads where the log ends, and the key that signs it.
-func (a *audit) load(txn *badger.Txn, dir string, rev uint64) error {
+func (a *audit) load(txn *badger.Txn, rev uint64) error {
 	state, err := readAuditState(txn)
 	if err == nil && state.size == 0 && rev > 0 {
 		err = errors.New("the audit log is gone")
@@ -158,7 +159,7 @@ func (a *audit) load(txn *badger.Txn, dir string, rev uint64) error {
 			return fmt.Errorf("the audit log: %w", err)
 		}
 	}
-	a.signer, a.verifier, err = auditSigner(dir, state.checkpoint)
+	a.signer, a.verifier, err = auditSigner(a.keyFile, state.checkpoint)
 	return err
 }
 
@@ -352,10 +353,10 @@ func (s *Store) Audit(ctx context.Context, e Event) error {
 // mended returns what a repair writes to the log: that it took place. If the
 // tree is damaged it is made of the records again, up to the first that does
 // not follow the one before; what is missing then shows against any checkpoint.
-func (a *audit) mended(ctx context.Context, txn *badger.Txn, dir string, lost []Fault) ([]pair, auditState, error) {
+func (a *audit) mended(ctx context.Context, txn *badger.Txn, lost []Fault) ([]pair, auditState, error) {
 	g := growth{auditState: a.auditState, stored: treeReader(txn), fresh: map[int64]tlog.Hash{}}
 	if a.signer == nil {
-		if err := setKeyAside(dir); err != nil {
+		if err := setKeyAside(a.keyFile); err != nil {
 			return nil, auditState{}, err
 		}
 		last := a.checkpoint
@@ -365,7 +366,7 @@ func (a *audit) mended(ctx context.Context, txn *badger.Txn, dir string, lost []
 			return nil, auditState{}, err
 		}
 		var err error
-		if a.signer, a.verifier, err = auditSigner(dir, last); err != nil {
+		if a.signer, a.verifier, err = auditSigner(a.keyFile, last); err != nil {
 			return nil, auditState{}, err
 		}
 	}

@@ -2,7 +2,11 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,24 +15,34 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// A backup is one file: what a store holds at one moment, read value by value
-// from the heads of its lists down, so that what is deleted, erased or not
-// reached is not in it. See sealedWriter for its form.
+// A backup is a folder of pieces and a manifest, each a sealed file; see
+// sealedWriter. Pieces hold what a store holds at one moment, read value by
+// value from the heads of its lists down, so that what is deleted, erased or not
+// reached is not in them. They are written whole and never changed. The manifest
+// comes last: it names the pieces, and holds the few values that change in place.
+// A later backup, or one that goes on after it was cut short, keeps each piece
+// of which every value is still wanted and the same, and writes the rest.
 
 // Backup describes a backup.
 type Backup struct {
-	V     int          `json:"v"`
-	Path  string       `json:"-"`
-	Bytes int64        `json:"-"`
-	Time  time.Time    `json:"time"`
-	Head  string       `json:"head"` // the head file
-	Lists []BackupList `json:"lists"`
+	V      int               `json:"v"`
+	Path   string            `json:"-"`
+	Bytes  int64             `json:"-"` // in all
+	Kept   int64             `json:"-"` // of these, those that were there before
+	Time   time.Time         `json:"time"`
+	Log    string            `json:"log"`  // what the audit log is called
+	Head   string            `json:"head"` // the head file
+	Lists  []BackupList      `json:"lists"`
+	Pieces []backupPiece     `json:"pieces"`
+	Values int               `json:"values"` // in the pieces
+	Files  map[string][]byte `json:"files"`  // those of Options.Beside that were there
 }
 
 // BackupList is a list in a backup.
@@ -40,6 +54,19 @@ type BackupList struct {
 	Redistribute bool   `json:"redistribute"`
 }
 
+// backupPiece is a piece in a manifest.
+type backupPiece struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"` // of the file
+}
+
+const (
+	manifestName = "MANIFEST"
+	piecePrefix  = "piece-"
+	partialName  = ".partial" // ends the name of a file that is not whole
+	pieceSize    = 64 << 20
+)
+
 // ProvenanceError is the error of a restore, without a reason, of lists that
 // may not be redistributed.
 type ProvenanceError struct{ Lists []string }
@@ -49,19 +76,27 @@ func (e *ProvenanceError) Error() string {
 }
 
 // Backup writes all lists and the audit log, as they are at one moment, to a
-// new file, or to a file with the time in its name if path is a folder. Changes
-// go on meanwhile; an erasure that ends meanwhile has to be called again. The
-// file is encrypted if the store is, with the same master key. It takes its name
-// when it is whole, on disk and read back; a backup that was cut short leaves a
-// file that ends in .partial, and the next one begins anew.
-func (s *Store) Backup(ctx context.Context, path string) (b Backup, err error) {
-	now := time.Now().UTC()
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "tidemark-"+now.Format("20060102T150405.000Z")+".backup")
+// folder that is missing, empty, or an earlier backup of this store, which is
+// brought up to date. Changes go on meanwhile; an erasure that ends meanwhile
+// has to be called again. The files are encrypted if the store is, with the same
+// master key. Until the new manifest is on disk, whole and read back like all
+// that it names, the earlier backup is what the folder holds; if Backup is cut
+// short, the next one goes on with the pieces that are whole.
+func (s *Store) Backup(ctx context.Context, dir string) (Backup, error) {
+	return s.backup(ctx, dir, pieceSize)
+}
+
+func (s *Store) backup(ctx context.Context, dir string, size int64) (b Backup, err error) {
+	if err := backupFolder(dir); err != nil {
+		return b, fmt.Errorf("store: backup: %w", err)
 	}
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return b, fmt.Errorf("store: a backup goes to a new file, and %s exists", path)
+	lock, err := lockFile(filepath.Join(dir, lockName))
+	if errors.Is(err, ErrLocked) {
+		return b, fmt.Errorf("store: another backup into %s is under way", dir)
+	} else if err != nil {
+		return b, fmt.Errorf("store: backup: %w", err)
 	}
+	defer lock.Close()
 	// The copy reveals all hashes, so it is told first, and is in the copy.
 	if err := s.Audit(ctx, Event{Do: "read.backup"}); err != nil {
 		return b, err
@@ -70,37 +105,380 @@ func (s *Store) Backup(ctx context.Context, path string) (b Backup, err error) {
 		return b, err
 	}
 	defer s.users.Done()
-	f, err := os.OpenFile(path+".partial", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	c, err := s.contents()
 	if err != nil {
 		return b, fmt.Errorf("store: backup: %w", err)
 	}
-	defer func() {
-		if err = errors.Join(err, f.Close()); err != nil {
-			err = fmt.Errorf("store: backup: %w", errors.Join(err, os.Remove(f.Name())))
+	defer c.txn.Discard()
+	w := &pieceWriter{dir: dir, key: s.key, size: size}
+	err = w.open(ctx, c)
+	if err == nil {
+		err = c.each(ctx, func(key []byte, value []byte) error { return w.add(ctx, key, value) })
+	}
+	if err = errors.Join(err, w.end(ctx)); err == nil {
+		b, err = w.manifest(ctx, c)
+	}
+	if err != nil {
+		return b, fmt.Errorf("store: backup into %s: %w", dir, err)
+	}
+	b.Path = dir
+	return b, nil
+}
+
+// backupFolder makes a folder, or checks that there is nothing in it but a
+// backup.
+func backupFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(dir)
+	for _, file := range files {
+		if name := file.Name(); !strings.HasPrefix(name, piecePrefix) && !strings.HasPrefix(name, manifestName) && name != lockName {
+			return fmt.Errorf("%s holds something else than a backup, such as %s: use another folder", dir, name)
 		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	written, err := s.writeBackup(ctx, w, now)
-	if err = errors.Join(err, w.Flush(), f.Sync()); err != nil {
-		return b, err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return b, err
+	return err
+}
+
+// contents is what a backup copies: the store at one moment.
+type contents struct {
+	Backup
+	txn  *badger.Txn
+	recs []*listRecord
+	log  auditState
+}
+
+func (s *Store) contents() (*contents, error) {
+	files := map[string][]byte{}
+	for _, name := range s.beside {
+		text, err := os.ReadFile(filepath.Join(s.dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		files[name] = text
 	}
-	pairs := 0
-	b, err = readBackup(ctx, f, s.key, nil, func(pair) error { pairs++; return nil })
-	if err == nil && pairs != written {
-		err = fmt.Errorf("%d values were written and %d are there", written, pairs)
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	c := &contents{txn: s.db.NewTransaction(false), log: s.audit.auditState}
+	c.Backup = Backup{V: 1, Time: time.Now().UTC(), Log: logName(c.log.checkpoint), Head: string(s.head(s.rev, nil).encode()), Files: files}
+	for _, id := range sortedIDs(s.lists) {
+		rec := &s.lists[id].state.rec
+		v := rec.version()
+		c.recs = append(c.recs, rec)
+		c.Lists = append(c.Lists, BackupList{rec.conf.Name, v.Seq, v.Root, int(rec.entries), rec.conf.Redistribute})
 	}
+	return c, nil
+}
+
+// logName returns what a checkpoint calls its log.
+func logName(checkpoint string) string {
+	line, _, _ := strings.Cut(checkpoint, "\n")
+	return strings.TrimPrefix(line, auditOrigin)
+}
+
+// each calls f for each value that goes into pieces, always in the same order,
+// and of which a chunk is checked. What stays as it is comes before what merges
+// replace.
+func (c *contents) each(ctx context.Context, f func(key, value []byte) error) error {
+	get := func(key []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return c.value(key, func(v []byte) error { return f(key, v) })
+	}
+	run := func(id listID, r runID, chunks uint64) error {
+		for _, k := range runKeys(id, r, int(chunks)) {
+			if err := get(k); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, rec := range c.recs {
+		for seq := uint64(1); seq <= rec.seq; seq++ {
+			change, _, err := reader{c.txn, rec.id}.record(seq)
+			if err == nil {
+				err = get(recordKey(rec.id, seq))
+			}
+			if err == nil {
+				err = run(rec.id, runID{keyPayload, seq}, change.chunks)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	for n := range c.log.size {
+		if err := get(auditKey(n)); err != nil {
+			return err
+		}
+	}
+	for i := range tlog.StoredHashCount(c.log.size) {
+		if err := get(treeKey(i)); err != nil {
+			return err
+		}
+	}
+	for _, rec := range c.recs {
+		for _, r := range rec.runs {
+			if r.kind == keyPayload {
+				continue // which is of a change
+			}
+			if err := run(rec.id, r.runID, r.chunks); err != nil {
+				return err
+			}
+		}
+		for _, h := range rec.held {
+			if err := run(rec.id, h.run.runID, h.run.chunks); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// value calls f with a value of the database.
+func (c *contents) value(key []byte, f func([]byte) error) error {
+	item, err := c.txn.Get(key)
+	if err == nil {
+		err = item.Value(func(v []byte) error {
+			if _, _, _, ok := parseRunKey(key); ok {
+				if _, _, err := openChunk(v); err != nil {
+					return err
+				}
+			}
+			return f(v)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("reading a value of kind %c: %w", key[0], err)
+	}
+	return nil
+}
+
+// inPlace are the keys of the values that the manifest holds.
+func (c *contents) inPlace() [][]byte {
+	keys := [][]byte{metaKey, {keyLog}}
+	for _, rec := range c.recs {
+		keys = append(keys, listKey(rec.id))
+	}
+	return keys
+}
+
+// piece is a file of a backup.
+type piece struct {
+	backupPiece
+	bytes  int64
+	values int
+	wanted int  // values that the store still has
+	kept   bool // from an earlier backup
+}
+
+// pieceWriter writes the pieces of a backup, of which it keeps those that are
+// there already.
+type pieceWriter struct {
+	dir  string
+	key  []byte
+	size int64 // of a piece
+
+	found  []*piece
+	where  map[string]int // values of found, by their digests
+	pieces []*piece       // of the backup
+	kept   int64
+
+	f       *os.File // the piece that is written; nil if there is none
+	w       *bufio.Writer
+	sealed  *sealedWriter
+	written int64
+	values  int
+}
+
+// open finds the pieces to keep of those that are in the folder: those whose
+// values are all in c. Small ones are written anew, so that many backups do not
+// make many pieces.
+func (w *pieceWriter) open(ctx context.Context, c *contents) error {
+	files, err := os.ReadDir(w.dir)
+	if err != nil {
+		return err
+	}
+	w.where = map[string]int{}
+	for _, file := range files {
+		name := file.Name()
+		switch {
+		case strings.HasSuffix(name, partialName):
+			if err := os.Remove(filepath.Join(w.dir, name)); err != nil {
+				return err
+			}
+		case strings.HasPrefix(name, piecePrefix):
+			if err := w.find(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	b, err := readBackup(ctx, w.dir, w.key, nil, func(pair) error { return nil })
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("what is there can't be read: use another folder: %w", err)
+	case b.Log != c.Log:
+		return fmt.Errorf("the folder holds the backup of another store: use another one")
+	}
+	if len(w.found) == 0 {
+		return nil
+	}
+	err = c.each(ctx, func(key, value []byte) error {
+		if i, ok := w.where[pairDigest(key, value)]; ok {
+			w.found[i].wanted++
+		}
+		return nil
+	})
+	for _, p := range w.found {
+		if p.kept = p.wanted == p.values; p.kept {
+			w.pieces = append(w.pieces, p)
+			w.kept += p.bytes
+		}
+	}
+	return err
+}
+
+// pairDigest stands for a key and its value in memory.
+func pairDigest(key, value []byte) string {
+	h := sha256.New()
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(key))))
+	h.Write(key)
+	h.Write(value)
+	return string(h.Sum(nil)[:16])
+}
+
+// find reads a piece that is there. One that is small or can't be read is not
+// kept.
+func (w *pieceWriter) find(ctx context.Context, name string) error {
+	info, err := os.Stat(filepath.Join(w.dir, name))
+	if err != nil || info.Size() < w.size/8 {
+		return err
+	}
+	i := len(w.found)
+	var digests []string
+	p, err := readPiece(ctx, w.dir, name, w.key, func(p pair) error {
+		digests = append(digests, pairDigest(p.key, p.value))
+		return nil
+	})
+	if err != nil {
+		return ctx.Err()
+	}
+	for _, d := range digests {
+		if _, twice := w.where[d]; twice { // in a piece that a crash left behind
+			return nil
+		}
+	}
+	for _, d := range digests {
+		w.where[d] = i
+	}
+	w.found = append(w.found, p)
+	return nil
+}
+
+// add writes a value, unless a piece that is kept has it.
+func (w *pieceWriter) add(ctx context.Context, key, value []byte) error {
+	if len(w.found) > 0 {
+		if i, ok := w.where[pairDigest(key, value)]; ok && w.found[i].kept {
+			return nil
+		}
+	}
+	if w.f == nil {
+		f, err := os.CreateTemp(w.dir, piecePrefix+"*"+partialName)
+		if err != nil {
+			return err
+		}
+		w.f, w.w = f, bufio.NewWriterSize(f, 1<<20)
+		if w.sealed, err = newSealedWriter(w.w, w.key); err != nil {
+			return err
+		}
+	}
+	w.values++
+	w.written += int64(len(key) + len(value))
+	if err := w.sealed.pair(key, value); err != nil || w.written < w.size {
+		return err
+	}
+	return w.close(ctx)
+}
+
+// close ends the piece that is written: it is on disk and read back before it
+// has its name.
+func (w *pieceWriter) close(ctx context.Context) error {
+	err := errors.Join(w.sealed.close(), w.w.Flush(), w.f.Sync(), w.f.Close())
+	partial := w.f.Name()
+	w.f = nil
+	var p *piece
+	if err == nil {
+		p, err = readPiece(ctx, w.dir, filepath.Base(partial), w.key, func(pair) error { return nil })
+	}
+	if err == nil && p.values != w.values {
+		err = fmt.Errorf("%d values were written and %d are there", w.values, p.values)
+	}
+	w.values, w.written = 0, 0
+	if err != nil {
+		return err
+	}
+	p.Name = strings.TrimSuffix(p.Name, partialName)
+	w.pieces = append(w.pieces, p)
+	return errors.Join(os.Rename(partial, filepath.Join(w.dir, p.Name)), syncDir(w.dir))
+}
+
+// end ends the last piece. One that was cut short is removed.
+func (w *pieceWriter) end(ctx context.Context) error {
+	switch {
+	case w.f == nil:
+		return nil
+	case ctx.Err() != nil:
+		return errors.Join(w.f.Close(), os.Remove(w.f.Name()))
+	}
+	return w.close(ctx)
+}
+
+// manifest makes the pieces a backup, and removes those that are not of it.
+func (w *pieceWriter) manifest(ctx context.Context, c *contents) (Backup, error) {
+	b := c.Backup
+	names := map[string]bool{}
+	for _, p := range w.pieces {
+		b.Pieces = append(b.Pieces, p.backupPiece)
+		b.Values += p.values
+		b.Bytes += p.bytes
+		names[p.Name] = true
+	}
+	b.Kept = w.kept
+	header, err := json.Marshal(b)
 	if err != nil {
 		return b, err
 	}
-	info, err := f.Stat()
-	if err != nil {
+	var text bytes.Buffer
+	sealed, err := newSealedWriter(&text, w.key)
+	if err == nil {
+		err = sealed.block(header)
+	}
+	for _, key := range c.inPlace() {
+		if err == nil {
+			err = c.value(key, func(v []byte) error { return sealed.pair(key, v) })
+		}
+	}
+	if err == nil {
+		err = sealed.close()
+	}
+	if err = errors.Join(err, ctx.Err()); err != nil {
 		return b, err
 	}
-	b.Path, b.Bytes = path, info.Size()
-	return b, errors.Join(os.Rename(f.Name(), path), syncDir(filepath.Dir(path)))
+	b.Bytes += int64(text.Len())
+	if err := writeSynced(filepath.Join(w.dir, manifestName), text.Bytes()); err != nil {
+		return b, err
+	}
+	files, err := os.ReadDir(w.dir)
+	for _, file := range files {
+		if strings.HasPrefix(file.Name(), piecePrefix) && !names[file.Name()] {
+			err = errors.Join(err, os.Remove(filepath.Join(w.dir, file.Name())))
+		}
+	}
+	return b, errors.Join(err, syncDir(w.dir))
 }
 
 func syncDir(dir string) error {
@@ -111,126 +489,56 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// writeBackup writes a backup and returns how many values it has.
-func (s *Store) writeBackup(ctx context.Context, to io.Writer, now time.Time) (written int, err error) {
-	s.commitMu.Lock()
-	txn, log := s.db.NewTransaction(false), s.audit.auditState
-	b := Backup{V: 1, Time: now, Head: string(s.head(s.rev, nil).encode())}
-	var recs []*listRecord
-	for _, id := range sortedIDs(s.lists) {
-		rec := &s.lists[id].state.rec
-		v := rec.version()
-		recs = append(recs, rec)
-		b.Lists = append(b.Lists, BackupList{rec.conf.Name, v.Seq, v.Root, int(rec.entries), rec.conf.Redistribute})
-	}
-	s.commitMu.Unlock()
-	defer txn.Discard()
-	w, err := newSealedWriter(to, s.key)
+// readSealedFile reads a sealed file whole: first is called with its first block,
+// unless it is nil, and value with each pair of the others.
+func readSealedFile(ctx context.Context, dir, name string, key []byte, first func([]byte) error, value func(pair) error) (p *piece, err error) {
+	f, err := os.Open(filepath.Join(dir, name))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	header, err := json.Marshal(b)
-	if err == nil {
-		err = w.block(header)
-	}
-	c := copying{ctx: ctx, txn: txn, to: w}
-	c.value(err, metaKey)
-	for _, rec := range recs {
-		c.list(rec)
-	}
-	for n := range log.size {
-		c.value(nil, auditKey(n))
-	}
-	for i := range tlog.StoredHashCount(log.size) {
-		c.value(nil, treeKey(i))
-	}
-	c.value(nil, []byte{keyLog})
-	if c.err == nil {
-		c.err = w.close()
-	}
-	return c.values, c.err
-}
-
-// copying copies values until the first error.
-type copying struct {
-	ctx    context.Context
-	txn    *badger.Txn
-	to     *sealedWriter
-	values int
-	err    error
-}
-
-// value copies a value, of which a chunk is checked.
-func (c *copying) value(err error, key []byte) {
-	if c.err = errors.Join(c.err, err); c.err != nil {
-		return
-	}
-	if c.err = c.ctx.Err(); c.err != nil {
-		return
-	}
-	item, err := c.txn.Get(key)
-	if err == nil {
-		err = item.Value(func(v []byte) error {
-			if _, _, _, ok := parseRunKey(key); ok {
-				if _, _, err := openChunk(v); err != nil {
-					return err
-				}
-			}
-			return c.to.pair(key, v)
-		})
-	}
+	defer f.Close()
+	info, err := f.Stat()
 	if err != nil {
-		err = fmt.Errorf("reading a value of kind %c: %w", key[0], err)
+		return nil, err
 	}
-	c.values++
-	c.err = err
-}
-
-func (c *copying) list(rec *listRecord) {
-	c.value(nil, listKey(rec.id))
-	run := func(id runID, chunks uint64) {
-		for _, k := range runKeys(rec.id, id, int(chunks)) {
-			c.value(nil, k)
+	sum := sha256.New()
+	r, err := newSealedReader(bufio.NewReaderSize(io.TeeReader(f, sum), 1<<20), key)
+	if err == nil && first != nil {
+		var block []byte
+		if block, err = r.block(); err == nil {
+			err = first(block)
 		}
 	}
-	for seq := uint64(1); seq <= rec.seq && c.err == nil; seq++ {
-		change, _, err := reader{c.txn, rec.id}.record(seq)
-		c.value(err, recordKey(rec.id, seq))
-		run(runID{keyPayload, seq}, change.chunks)
-	}
-	for _, r := range rec.runs {
-		if r.kind != keyPayload { // which is of a change
-			run(r.runID, r.chunks)
-		}
-	}
-	for _, h := range rec.held {
-		run(h.run.runID, h.run.chunks)
-	}
-}
-
-// readBackup checks a backup whole. It calls begin, if that is not nil, before
-// the first value.
-func readBackup(ctx context.Context, from io.Reader, key []byte, begin func(Backup) error, value func(pair) error) (b Backup, err error) {
-	r, err := newSealedReader(bufio.NewReaderSize(from, 1<<20), key)
-	if err != nil {
-		return b, err
-	}
-	header, err := r.block()
-	if err == nil && (json.Unmarshal(header, &b) != nil || b.V != 1) {
-		err = errBackup
-	}
-	if err == nil && begin != nil {
-		err = begin(b)
-	}
+	p = &piece{bytes: info.Size()}
 	for err == nil {
 		var block []byte
 		if block, err = r.block(); err == nil {
-			err = errors.Join(eachPair(block, value), ctx.Err())
+			err = errors.Join(eachPair(block, func(v pair) error { p.values++; return value(v) }), ctx.Err())
 		}
 	}
-	if err == io.EOF {
-		return b, nil
+	if err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	p.backupPiece = backupPiece{name, hex.EncodeToString(sum.Sum(nil))}
+	return p, nil
+}
+
+func readPiece(ctx context.Context, dir, name string, key []byte, value func(pair) error) (*piece, error) {
+	return readSealedFile(ctx, dir, name, key, nil, value)
+}
+
+// readBackup reads a manifest. It calls begin, if that is not nil, before the
+// first value.
+func readBackup(ctx context.Context, dir string, key []byte, begin func(Backup) error, value func(pair) error) (b Backup, err error) {
+	_, err = readSealedFile(ctx, dir, manifestName, key, func(block []byte) error {
+		if json.Unmarshal(block, &b) != nil || b.V != 1 {
+			return errBackup
+		}
+		if begin != nil {
+			return begin(b)
+		}
+		return nil
+	}, value)
 	return b, err
 }
 
@@ -240,8 +548,8 @@ func readBackup(ctx context.Context, from io.Reader, key []byte, begin func(Back
 // needs the key it was made with; one of a plain store may be restored with any
 // key, which encrypts it. If some of the lists may not be redistributed a reason
 // is needed, which the audit log of the new store tells; the error without one
-// is a [*ProvenanceError]. The new store signs its audit log with a key of its
-// own.
+// is a [*ProvenanceError]. Of the files that o.Beside names, those that the
+// backup has come back. The new store signs its audit log with a key of its own.
 func Restore(ctx context.Context, path, dir string, o Options, reason string) (b Backup, err error) {
 	if err := checkKey(o.Key); err != nil {
 		return b, err
@@ -251,11 +559,9 @@ func Restore(ctx context.Context, path, dir string, o Options, reason string) (b
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return b, wrapFolder(dir, err)
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return b, fmt.Errorf("store: restore: %w", err)
+	if _, err := os.Stat(filepath.Join(path, manifestName)); err != nil {
+		return b, fmt.Errorf("store: %s is no backup: it is no folder with a file %s, which ends one that is whole", path, manifestName)
 	}
-	defer f.Close()
 	parent := filepath.Dir(filepath.Clean(dir))
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return b, wrapFolder(parent, err)
@@ -266,7 +572,7 @@ func Restore(ctx context.Context, path, dir string, o Options, reason string) (b
 		return b, wrapFolder(parent, err)
 	}
 	defer os.RemoveAll(built)
-	b, err = rebuild(ctx, f, built, o, reason)
+	b, err = rebuild(ctx, path, built, o, reason)
 	if err != nil {
 		if _, ok := errors.AsType[*ProvenanceError](err); ok || errors.Is(err, ErrKey) {
 			return b, err
@@ -284,14 +590,15 @@ func Restore(ctx context.Context, path, dir string, o Options, reason string) (b
 }
 
 // rebuild makes a store of a backup and proves it.
-func rebuild(ctx context.Context, from io.Reader, dir string, o Options, reason string) (b Backup, err error) {
+func rebuild(ctx context.Context, path, dir string, o Options, reason string) (b Backup, err error) {
 	mem := int64(128 << 20)
 	db, err := openBadger(encrypted(badgerOptions(filepath.Join(dir, badgerName), mem), o.Key, keyRotation, mem))
 	if err != nil {
 		return b, err
 	}
 	wb := db.NewWriteBatch()
-	b, err = readBackup(ctx, from, o.Key, func(b Backup) error {
+	set := func(p pair) error { return wb.Set(p.key, p.value) }
+	b, err = readBackup(ctx, path, o.Key, func(b Backup) error {
 		var bound []string
 		for _, l := range b.Lists {
 			if !l.Redistribute && reason == "" {
@@ -303,7 +610,24 @@ func rebuild(ctx context.Context, from io.Reader, dir string, o Options, reason 
 			return &ProvenanceError{bound}
 		}
 		return nil
-	}, func(p pair) error { return wb.Set(p.key, p.value) })
+	}, set)
+	values := 0
+	for _, want := range b.Pieces {
+		if err != nil {
+			break
+		}
+		var p *piece
+		if filepath.Base(want.Name) != want.Name {
+			err = errBackup
+		} else if p, err = readPiece(ctx, path, want.Name, o.Key, set); err == nil && p.backupPiece != want {
+			err = fmt.Errorf("%s is not the piece that the manifest names", want.Name)
+		} else if err == nil {
+			values += p.values
+		}
+	}
+	if err == nil && values != b.Values {
+		err = errBackup
+	}
 	if err == nil {
 		err = wb.Flush()
 	}
@@ -313,6 +637,13 @@ func rebuild(ctx context.Context, from io.Reader, dir string, o Options, reason 
 	}
 	if err := writeSynced(filepath.Join(dir, headName), []byte(b.Head)); err != nil {
 		return b, err
+	}
+	for _, name := range o.Beside {
+		if text, ok := b.Files[name]; ok {
+			if err := writeSynced(filepath.Join(dir, name), text); err != nil {
+				return b, err
+			}
+		}
 	}
 	s, err := Open(dir, o)
 	if err != nil {

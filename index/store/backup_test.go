@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -201,12 +202,14 @@ func TestBackup(t *testing.T) {
 			t.Fatalf("Backup = %+v, %v, want three lists", b, err)
 		}
 		log := exportAudit(t, s)
-		if _, err := s.Backup(t.Context(), path); err == nil {
-			t.Error("Backup writes over a file")
+		bad := [][]byte{[]byte("gone-entry"), []byte(gone.Hashes[0].Value)}
+		if key != nil {
+			bad = append(bad, []byte("stays"))
 		}
-		file, err := os.ReadFile(path)
-		if err != nil || key != nil && bytes.Contains(file, []byte("stays")) || bytes.Contains(file, []byte("gone-entry")) || bytes.Contains(file, []byte(gone.Hashes[0].Value)) {
-			t.Errorf("the backup of a store with a key of %d bytes holds what it should not; %v", len(key), err)
+		for _, b := range bad {
+			if names := found(t, path, b); len(names) > 0 {
+				t.Errorf("%v of the backup of a store with a key of %d bytes hold what they should not", names, len(key))
+			}
 		}
 		apply(t, s, "a", Change{Put: []Entry{pdqEntry("later", 77)}})
 
@@ -262,33 +265,37 @@ func TestRestoreRefuses(t *testing.T) {
 		if _, err := s.Backup(t.Context(), path); err != nil {
 			t.Fatal(err)
 		}
-		good, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
 		parent := t.TempDir()
 		dir := filepath.Join(parent, "store")
 		o := Options{Memory: 1, Key: key}
 		if _, err := Restore(t.Context(), path, dir, o, ""); !errors.As(err, new(*ProvenanceError)) || !strings.Contains(err.Error(), `"a" "c"`) {
 			t.Errorf("Restore without a reason: error %v, want one that names the lists", err)
 		}
+		good := takeImage(t, path)
 		r := rand.New(rand.NewPCG(3, 3))
-		bad := [][]byte{nil, good[:len(good)-1], good[:len(good)/2], append(slices.Clone(good), 0), good[:40]}
-		for range 12 {
-			b := slices.Clone(good)
-			b[r.IntN(len(b))] ^= 1 << r.IntN(8)
-			bad = append(bad, b)
-		}
-		for i, b := range bad {
-			if err := os.WriteFile(path, b, 0o600); err != nil {
-				t.Fatal(err)
+		for name, f := range good {
+			whole := append(slices.Clone(f.content), make([]byte, f.size-int64(len(f.content)))...)
+			bad := [][]byte{nil, {}, whole[:len(whole)-1], whole[:len(whole)/2], append(slices.Clone(whole), 0), whole[:40]}
+			for range 3 {
+				b := slices.Clone(whole)
+				b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+				bad = append(bad, b)
 			}
-			if _, err := Restore(t.Context(), path, dir, o, "a test"); err == nil {
-				t.Errorf("bad backup %d is restored", i)
+			for i, b := range bad {
+				folder := t.TempDir()
+				good.write(t, folder)
+				file := filepath.Join(folder, name)
+				err := os.WriteFile(file, b, 0o600)
+				if b == nil {
+					err = os.Remove(file)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := Restore(t.Context(), folder, dir, o, "a test"); err == nil {
+					t.Errorf("a backup whose %s is bad, case %d, is restored", name, i)
+				}
 			}
-		}
-		if err := os.WriteFile(path, good, 0o600); err != nil {
-			t.Fatal(err)
 		}
 		if key != nil {
 			for _, key := range [][]byte{nil, secret(2)} {
@@ -363,24 +370,138 @@ func TestBackupWhileChanging(t *testing.T) {
 	}
 }
 
-// backupForever makes backups, and says so after each.
+// countdown is a context that ends when its error has been asked for so often.
+type countdown struct {
+	context.Context
+	left int
+}
+
+func (c *countdown) Err() error {
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return c.Context.Err()
+}
+
+// A backup that is cut short anywhere is none, and the next one goes on with
+// what is there.
+func TestBackupGoesOn(t *testing.T) {
+	t.Parallel()
+	const size = 4 << 10
+	s := open(t, t.TempDir())
+	want := damageCase(t, s)
+	cut, wentOn := 0, 0
+	for left := 3; ; left += 11 + left/6 {
+		dir := t.TempDir()
+		if _, err := s.backup(&countdown{t.Context(), left}, dir, size); err == nil {
+			break
+		}
+		cut++
+		if _, err := Restore(t.Context(), dir, filepath.Join(t.TempDir(), "r"), Options{Memory: 1}, "a test"); err == nil {
+			t.Fatalf("a backup that was cut short after %d steps is restored", left)
+		}
+		b, err := s.backup(t.Context(), dir, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Kept > 0 {
+			wentOn++
+		}
+		if cut%8 == 0 && !sameEntries(entries(t, restore(t, dir, nil), "a"), want["a"]) {
+			t.Errorf("cut short after %d steps and gone on with, list a is not what it was", left)
+		}
+	}
+	if cut < 8 || wentOn == 0 {
+		t.Errorf("%d backups were cut short and %d went on, want several", cut, wentOn)
+	}
+}
+
+// A backup that is there is brought up to date: what stayed is kept, what was
+// erased goes. A folder of another store, or of something else, is left alone.
+func TestBackupAgain(t *testing.T) {
+	t.Parallel()
+	const size = 1 << 10
+	store := t.TempDir()
+	s, err := Open(store, Options{Memory: 1, Beside: []string{"NOTES", "none"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := os.WriteFile(filepath.Join(store, "NOTES"), []byte("a note"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := damageCase(t, s)
+	gone := pdqEntry("gone-entry", 999)
+	apply(t, s, "c", Change{Put: []Entry{gone, pdqEntry("stays", 5)}})
+	dir := filepath.Join(t.TempDir(), "b")
+	if _, err := s.backup(t.Context(), dir, size); err != nil {
+		t.Fatal(err)
+	}
+	if len(found(t, dir, []byte("gone-entry"))) == 0 {
+		t.Fatal("the backup does not hold what is on a list")
+	}
+	apply(t, s, "c", Change{Delete: []string{"gone-entry"}})
+	if _, err := s.Erase(t.Context(), "c", time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.backup(t.Context(), dir, size)
+	if err != nil || b.Kept == 0 || b.Kept >= b.Bytes {
+		t.Errorf("Backup again = %d of %d bytes kept, %v, want some", b.Kept, b.Bytes, err)
+	}
+	for _, b := range [][]byte{[]byte("gone-entry"), []byte(gone.Hashes[0].Value)} {
+		if names := found(t, dir, b); len(names) > 0 {
+			t.Errorf("%v hold what is erased", names)
+		}
+	}
+	target := filepath.Join(t.TempDir(), "r")
+	if _, err := Restore(t.Context(), dir, target, Options{Memory: 1, Beside: []string{"NOTES"}}, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	if note, err := os.ReadFile(filepath.Join(target, "NOTES")); err != nil || string(note) != "a note" {
+		t.Errorf("the file beside the store is restored as %q, %v", note, err)
+	}
+	if got := entries(t, open(t, target), "a"); !sameEntries(got, want["a"]) {
+		t.Error("restored, list a is not what it was")
+	}
+	before := takeImage(t, dir)
+	other := open(t, t.TempDir())
+	create(t, other, "a")
+	if _, err := other.Backup(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "another store") {
+		t.Errorf("Backup over that of another store: error %v", err)
+	}
+	if after := takeImage(t, dir); len(after) != len(before) {
+		t.Errorf("the folder has %d files, and had %d", len(after), len(before))
+	}
+	if _, err := s.Backup(t.Context(), store); err == nil || !strings.Contains(err.Error(), "something else") {
+		t.Errorf("Backup into the store's folder: error %v", err)
+	}
+}
+
+// backupForever changes a list and brings a backup up to date, and says so after
+// each.
 func backupForever(dir string) error {
 	ctx := context.Background()
 	s, err := Open(filepath.Join(dir, "store"), Options{Memory: 1})
 	if err != nil {
 		return err
 	}
-	for i := 0; ; i++ {
-		b, err := s.Backup(ctx, filepath.Join(dir, fmt.Sprintf("%d-%d.backup", os.Getpid(), i)))
+	for {
+		l, err := s.Status(ctx, "a")
+		if err == nil {
+			_, err = s.Apply(ctx, "a", Change{Put: []Entry{pdqEntry("more", l.Version.Seq)}})
+		}
+		if err == nil {
+			_, err = s.backup(ctx, filepath.Join(dir, "b"), 1<<10)
+		}
 		if err != nil {
 			return err
 		}
-		fmt.Println(b.Path)
+		fmt.Println(l.Version.Seq + 1)
 	}
 }
 
-// Killed at any moment of a backup, the store is as it was, each file with a
-// backup's name is whole, and the next backup goes through.
+// Killed at any moment of a backup, the folder holds the backup that was
+// acknowledged last or the one after, and the next one goes through.
 func TestKillBackup(t *testing.T) {
 	t.Parallel()
 	rounds := 4
@@ -388,11 +509,12 @@ func TestKillBackup(t *testing.T) {
 		rounds = 200
 	}
 	dir := t.TempDir()
+	folder := filepath.Join(dir, "b")
 	s := openKeyed(t, filepath.Join(dir, "store"), nil)
-	want := damageCase(t, s)
+	damageCase(t, s)
 	s.Close()
 	r := rand.New(rand.NewPCG(4, 4))
-	for range rounds {
+	for round := range rounds {
 		cmd := child(t, "backup", dir)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
@@ -405,38 +527,29 @@ func TestKillBackup(t *testing.T) {
 		if !sc.Scan() {
 			t.Fatal("the child made no backup")
 		}
-		said := []string{sc.Text()}
-		time.AfterFunc(time.Duration(r.IntN(60))*time.Millisecond, func() { cmd.Process.Kill() })
+		said := sc.Text()
+		time.AfterFunc(time.Duration(r.IntN(100))*time.Millisecond, func() { cmd.Process.Kill() })
 		for sc.Scan() {
-			said = append(said, sc.Text())
+			said = sc.Text()
 		}
 		cmd.Wait()
-		for _, path := range said {
-			if _, err := os.Stat(path); err != nil {
-				t.Errorf("a backup that was acknowledged is gone: %v", err)
-			}
-		}
-	}
-	all, err := filepath.Glob(filepath.Join(dir, "*.backup"))
-	if err != nil || len(all) < rounds {
-		t.Fatalf("there are %d backups, %v, want one a round at least", len(all), err)
-	}
-	s = openKeyed(t, filepath.Join(dir, "store"), nil)
-	last := filepath.Join(dir, "last.backup")
-	if _, err := s.Backup(t.Context(), last); err != nil {
-		t.Fatal(err)
-	}
-	for i, path := range append(all, last) {
-		f, err := os.Open(path)
+		acknowledged, err := strconv.ParseUint(said, 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := readBackup(t.Context(), f, nil, nil, func(pair) error { return nil }); err != nil {
-			t.Errorf("%s: %v", filepath.Base(path), err)
+		l, err := restore(t, folder, nil).Status(t.Context(), "a")
+		if err != nil || l.Version.Seq != acknowledged && l.Version.Seq != acknowledged+1 {
+			t.Errorf("round %d: the backup has list a at change %d, %v, want %d or the next", round, l.Version.Seq, err, acknowledged)
 		}
-		f.Close()
-		if i%8 == 0 && !sameEntries(entries(t, restore(t, path, nil), "a"), want["a"]) {
-			t.Errorf("%s: list a is not what it was", filepath.Base(path))
-		}
+	}
+	s = openKeyed(t, filepath.Join(dir, "store"), nil)
+	if _, err := s.backup(t.Context(), folder, 1<<10); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := entries(t, restore(t, folder, nil), "a"), entries(t, s, "a"); !sameEntries(got, want) {
+		t.Error("restored, list a is not what it is")
+	}
+	if names, err := filepath.Glob(filepath.Join(folder, "*"+partialName)); err != nil || len(names) > 0 {
+		t.Errorf("%v is left, %v", names, err)
 	}
 }

@@ -83,12 +83,11 @@ func openCheckpoint(text, verifier string, size int64, root tlog.Hash) (checkpoi
 
 // auditSigner reads the key that signs, or makes one if there is none; the
 // checkpoint before says what the log is called.
-func auditSigner(dir, checkpoint string) (note.Signer, string, error) {
-	path := filepath.Join(dir, auditKeyName)
+func auditSigner(path, checkpoint string) (note.Signer, string, error) {
+	id := logName(checkpoint)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		line, _, _ := strings.Cut(checkpoint, "\n")
-		b, err = makeAuditKey(dir, cmp.Or(strings.TrimPrefix(line, auditOrigin), newAuditID()))
+		b, err = makeAuditKey(path, cmp.Or(id, newAuditID()))
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("the audit key: %w", err)
@@ -96,7 +95,10 @@ func auditSigner(dir, checkpoint string) (note.Signer, string, error) {
 	secret := strings.TrimSuffix(string(b), "\n")
 	key, err := note.NewSigner(secret)
 	if err != nil || !strings.HasPrefix(key.Name(), auditKeyPrefix) {
-		return nil, "", fmt.Errorf("the audit key in %s is malformed", auditKeyName)
+		return nil, "", fmt.Errorf("the audit key in %s is malformed", path)
+	}
+	if id != "" && key.Name() != auditKeyPrefix+id {
+		return nil, "", fmt.Errorf("the audit key in %s is that of another log than %s", path, id)
 	}
 	verifier, err := verifierOf(key.Name(), secret)
 	if err != nil {
@@ -117,12 +119,12 @@ func verifierOf(name, secret string) (string, error) {
 }
 
 // makeAuditKey makes the key of a log.
-func makeAuditKey(dir, id string) ([]byte, error) {
+func makeAuditKey(path, id string) ([]byte, error) {
 	secret, _, err := note.GenerateKey(rand.Reader, auditKeyPrefix+id)
 	if err != nil {
 		return nil, err
 	}
-	return []byte(secret + "\n"), writeSynced(filepath.Join(dir, auditKeyName), []byte(secret+"\n"))
+	return []byte(secret + "\n"), writeSynced(path, []byte(secret+"\n"))
 }
 
 // writeSynced writes a file that only its owner can read, whole or not at all.
@@ -145,8 +147,7 @@ func writeSynced(path string, b []byte) error {
 }
 
 // setKeyAside renames a key that cannot be read.
-func setKeyAside(dir string) error {
-	path := filepath.Join(dir, auditKeyName)
+func setKeyAside(path string) error {
 	err := os.Rename(path, path+"."+damagedName+time.Now().UTC().Format("20060102T150405"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -25,11 +25,20 @@ const (
 
 var listName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 
+// CheckName returns an error unless name can be that of a list.
+func CheckName(name string) error {
+	if !listName.MatchString(name) {
+		return fmt.Errorf("store: %q cannot name a list: use up to %d of a-z 0-9 . _ -, beginning with a letter or digit", name, maxListName)
+	}
+	return nil
+}
+
 // check returns an error unless l can be a list.
 func (l *List) check() error {
+	if err := CheckName(l.Name); err != nil {
+		return err
+	}
 	switch {
-	case !listName.MatchString(l.Name):
-		return fmt.Errorf("store: %q cannot name a list: use up to %d of a-z 0-9 . _ -, beginning with a letter or digit", l.Name, maxListName)
 	case !slices.Contains([]match.Mode{match.ModeObserve, match.ModeReview, match.ModeBlock, match.ModeBenign}, l.Mode):
 		return fmt.Errorf("store: list %s: unknown mode %q; the modes are observe, review, block, benign", l.Name, l.Mode)
 	case l.Radius < 0 || l.Radius > 256:

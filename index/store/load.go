@@ -58,6 +58,8 @@ func OpenDamaged(dir string, o Options) (_ *Store, _ *DamageError, err error) {
 	if s.canaryIndex, err = newCanaryIndex(s.canaries); err != nil {
 		return nil, nil, fmt.Errorf("store: %w", err)
 	}
+	s.beside = o.Beside
+	s.audit.keyFile = cmp.Or(o.AuditKeyFile, filepath.Join(dir, auditKeyName))
 	h, err := readHead(dir)
 	headGone := errors.Is(err, errHead) || errors.Is(err, fs.ErrNotExist)
 	if err != nil && !headGone {
@@ -214,7 +216,7 @@ func (l *loading) load(ctx context.Context) error {
 	}
 	l.behind, l.changed = err == nil && rev == l.head.rev+1, changed
 	s.rev = max(rev, l.head.rev)
-	if err := s.audit.load(txn, s.dir, rev); err != nil {
+	if err := s.audit.load(txn, rev); err != nil {
 		l.fault("", err)
 	}
 	recs := readLists(txn)

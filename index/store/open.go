@@ -66,6 +66,7 @@ type Store struct {
 	mem      int64 // budget in bytes
 	key      []byte
 	rotation time.Duration // of data keys
+	beside   []string      // files that go along with a backup
 
 	canaries    []Canary
 	canaryIndex *index.Flat

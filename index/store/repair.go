@@ -165,7 +165,7 @@ func (r *repair) commit(ctx context.Context, txn *badger.Txn) error {
 	if err := prepareHead(s.dir, s.head(rev, nil)); err != nil {
 		return wrapFolder(s.dir, err)
 	}
-	ps, logged, err := s.audit.mended(ctx, txn, s.dir, r.lost)
+	ps, logged, err := s.audit.mended(ctx, txn, r.lost)
 	if err != nil {
 		return err
 	}

@@ -133,4 +133,10 @@ type Options struct {
 	// KeyRotation is how long new data is encrypted with one data key; 0 means
 	// ten days.
 	KeyRotation time.Duration
+	// AuditKeyFile holds the key that signs the audit log, and is made if it is
+	// missing; "" is a file in the store's folder.
+	AuditKeyFile string
+	// Beside are files of the store's folder that are not the store's own, by
+	// their names, and go along with a backup.
+	Beside []string
 }
