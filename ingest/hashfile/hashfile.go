@@ -1,5 +1,5 @@
-// Package hashfile reads lists of hashes from files: CSV, JSON lines, lines of
-// a kind and a value, and bare values. [Import] applies a file to a list; for
+// Package hashfile reads lists of hashes from files: CSV, JSON lines, fields
+// between tabs, lines of a kind and a value, and bare values. [Import] applies a file to a list; for
 // anything else, [Read] yields its hashes one by one.
 //
 // Which form a file has is told by its first line. A blank line, and one that
@@ -10,6 +10,8 @@
 //	            other columns are ignored
 //	JSON lines  {"kind":"pdq","value":"..","entry":"..","label":"..","quality":97}, as
 //	            "tidemark list export --json" writes them
+//	tabs        kind, value, entry, label and quality, of which the last may be missing, as
+//	            "tidemark list export" writes them
 //	lines       pdq f8f8f0ce..
 //	bare        f8f8f0ce.., if [Options] names the kind
 //

@@ -57,6 +57,8 @@ func TestRead(t *testing.T) {
 		{"comments", "# a\n\n  \n# b", "", nil},
 		{"lines", "pdq " + pdqA, "", []string{plain}},
 		{"upper case, tabs and CRLF", "PDQ\t " + upper + "\r\n\r\n", "", []string{plain}},
+		{"tabs, as exported", "pdq\t" + pdqA + "\te1\tA1, label\t97\npdq\t" + pdqA + "\te2\npdq\t" + pdqA + "\t\t\t", "", []string{`1 pdq f8f8f0ce e1 "A1, label" 97`, `2 pdq f8f8f0ce e2 "" -1`, "3" + plain[1:]}},
+		{"bad tabs", "pdq\t" + pdqA + "\te\tl\t101\npdq\t" + pdqA + "\te\tl\t1\tx\n" + pdqA + "\te\tl", "", []string{"1 bad", "2 bad", "3 bad"}},
 		{"byte order mark", "\xef\xbb\xbfpdq " + pdqA, "", []string{plain}},
 		{"gzip", zipped.String(), "", []string{plain}},
 		{"video_md5", "video_md5 " + md5A, "", []string{"1 md5 01234567 " + EntryID(hash.Hash{Kind: hash.KindMD5, Value: fromHex(md5A)}) + ` "" -1`}},

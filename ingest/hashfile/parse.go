@@ -31,6 +31,10 @@ func detect(line []byte, kind hash.Kind) (p parser, header bool, err error) {
 	if line[0] == '{' {
 		return func(line []byte) (Record, error) { return parseJSON(line, kind) }, false, nil
 	}
+	plain := func(line []byte) (Record, error) { return parsePlain(string(line), kind) }
+	if _, err := hash.ParseKind(strings.SplitN(string(line), "\t", 2)[0]); err == nil {
+		return plain, false, nil // whatever a label says
+	}
 	fields, err := splitCSV(nil, string(line))
 	if slices.ContainsFunc(fields, func(f string) bool { return slices.Contains(columns, columnName(f)) }) {
 		if err == nil {
@@ -38,15 +42,18 @@ func detect(line []byte, kind hash.Kind) (p parser, header bool, err error) {
 		}
 		return p, true, err
 	}
-	return func(line []byte) (Record, error) { return parsePlain(string(line), kind) }, false, nil
+	return plain, false, nil
 }
 
 func columnName(s string) string {
 	return strings.ToLower(strings.TrimSpace(strings.Trim(strings.TrimSpace(s), `"`)))
 }
 
-// parsePlain reads a kind and a value, or a value.
+// parsePlain reads a kind and a value, a value, or fields between tabs.
 func parsePlain(line string, kind hash.Kind) (Record, error) {
+	if fields := strings.Split(line, "\t"); len(fields) > 2 && strings.TrimSpace(fields[1]) != "" {
+		return parseTabs(fields, kind)
+	}
 	name, value := line, ""
 	if at := strings.IndexAny(line, " \t"); at >= 0 {
 		name, value = line[:at], strings.TrimLeft(line[at:], " \t")
@@ -58,6 +65,33 @@ func parsePlain(line string, kind hash.Kind) (Record, error) {
 		return Record{}, lineError("it is no kind and value; a CSV file begins with a header, and bare values need a kind given")
 	}
 	return newRecord("", name, kind)
+}
+
+// parseTabs reads kind, value, entry, label and quality; what is missing at the
+// end is empty.
+func parseTabs(fields []string, kind hash.Kind) (r Record, err error) {
+	if len(fields) > len(columns) {
+		return r, lineError(fmt.Sprintf("it has %d fields, and there are %s", len(fields), strings.Join(columns, ", ")))
+	}
+	fields = append(fields, "", "", "")[:len(columns)]
+	if r, err = newRecord(fields[0], strings.TrimSpace(fields[1]), kind); err != nil {
+		return r, err
+	}
+	r.Entry, r.Label = fields[2], fields[3]
+	r.Hash.Quality, err = parseQuality(fields[4])
+	return r, err
+}
+
+// parseQuality reads a quality in digits, or none.
+func parseQuality(text string) (hash.Quality, error) {
+	if text == "" {
+		return hash.UnknownQuality, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > 100 {
+		return 0, lineError("a quality is a whole number from 0 to 100, or nothing")
+	}
+	return hash.Quality(n), nil
 }
 
 // newRecord reads a hash. Without a name it is of the kind given.
@@ -159,14 +193,8 @@ func (p *csvParser) parse(line []byte) (r Record, err error) {
 		r.Label = p.label
 	}
 	p.label = r.Label
-	if q := p.field(4); q != "" {
-		n, err := strconv.Atoi(q)
-		if err != nil || n < 0 || n > 100 {
-			return r, lineError("a quality is a whole number from 0 to 100, or nothing")
-		}
-		r.Hash.Quality = hash.Quality(n)
-	}
-	return r, nil
+	r.Hash.Quality, err = parseQuality(p.field(4))
+	return r, err
 }
 
 func (p *csvParser) field(column int) string {
