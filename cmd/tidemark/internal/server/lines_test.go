@@ -1,0 +1,153 @@
+package server
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/hash/media"
+	"github.com/tidemark-project/tidemark/match"
+)
+
+// TestLineReader reads texts in pieces of all sizes, and compares with what
+// bufio's Scanner finds.
+func TestLineReader(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for round := range 200 {
+		var text strings.Builder
+		for range r.IntN(20) {
+			text.WriteString(strings.Repeat("x", r.IntN(1<<r.IntN(18))) + "\n")
+		}
+		if round%2 == 0 {
+			text.WriteString("the end")
+		}
+		held := int64(0)
+		in := &lineReader{r: iotest.HalfReader(strings.NewReader(text.String())), limit: 1 << 17, hold: func(n int64) error { held += n; return nil }}
+		want := bufio.NewScanner(strings.NewReader(text.String()))
+		want.Buffer(nil, 1<<18)
+		for want.Scan() {
+			line, err := in.next()
+			if string(line) != want.Text() || err != nil {
+				t.Fatalf("round %d: a line of %d bytes, %v, want %d", round, len(line), err, len(want.Text()))
+			}
+			if held != int64(len(in.buf)) || in.to-in.from <= smallLine && len(line) < smallLine && held > 1<<18 {
+				t.Fatalf("round %d: %d bytes are counted and %d held", round, held, len(in.buf))
+			}
+		}
+		if _, err := in.next(); err != io.EOF {
+			t.Errorf("round %d: %v at the end, want EOF", round, err)
+		}
+		if in.close(); held != 0 {
+			t.Errorf("round %d: %d bytes are counted after it", round, held)
+		}
+	}
+	long := &lineReader{r: strings.NewReader(strings.Repeat("x", 101)), limit: 100, hold: func(int64) error { return nil }}
+	if _, err := long.next(); err != bufio.ErrTooLong {
+		t.Errorf("a line over the limit: %v, want too long", err)
+	}
+	full := &lineReader{r: strings.NewReader("x\n"), limit: 100, hold: func(int64) error { return errBusy }}
+	if _, err := full.next(); !errors.Is(err, errBusy) {
+		t.Errorf("without memory: %v, want busy", err)
+	}
+}
+
+// TestStreamOfFiles sends files and hashes in one stream, and gets their answers
+// in order.
+func TestStreamOfFiles(t *testing.T) {
+	s := start(t)
+	file := func(b []byte) string { return `"file":"` + base64.StdEncoding.EncodeToString(b) + `"` }
+	raccoon, cat := photograph(t, "raccoon.jpg"), photograph(t, "cat.jpg")
+	pdq := raccoonPDQ(t)
+	var body strings.Builder
+	for _, line := range []string{
+		`"content_id":"0","surface":"feed",` + file(raccoon),
+		`"content_id":"1","surface":"feed","hashes":[{"kind":"pdq","value":"` + pdq + `"}]`,
+		`"content_id":"2","surface":"feed",` + file(cat),
+		`"content_id":"3","surface":"messages",` + file(raccoon),
+		`"content_id":"4","surface":"feed","file":"no base64!"`,
+		`"content_id":"5","surface":"feed","orientations":true,` + file(cat),
+		`"content_id":"6","surface":"feed",` + file([]byte("no picture")),
+		`"content_id":"7","surface":"feed",` + file(append(raccoon, make([]byte, 3<<20)...)),
+		`"content_id":"8","surface":"feed",` + file(raccoon),
+	} {
+		body.WriteString("{" + line + "}\n")
+	}
+	var text string
+	if got := s.call(t, "match,explain", "POST", "/v1/match/stream", body.String(), &text); got != 200 {
+		t.Fatalf("stream = %d", got)
+	}
+	var got []string
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		var l match.Line
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		outcome := string(l.Decision) + " " + string(l.Reason)
+		if l.Error != nil {
+			outcome = "error " + l.Error.Code
+		}
+		got = append(got, l.Input+": "+outcome)
+	}
+	want := []string{"0: review similar", "1: review similar", "2: allow no_match", "3: undecided encrypted", "line 5: error invalid", "5: error invalid", "6: undecided unsupported", "7: review similar", "8: review similar"}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("answers:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if held := s.memory.Load(); held != 0 {
+		t.Errorf("%d bytes are held after the stream, want 0", held)
+	}
+	var small string
+	s.call(t, "match", "POST", "/v1/match/hashes", `{"surface":"feed",`+file(make([]byte, maxLine))+"}", &small)
+	if !strings.Contains(small, `"too_large"`) {
+		t.Errorf("a large file among hashes = %.200s, want too_large", small)
+	}
+}
+
+// TestStreamIsBounded has no memory left for a long line: the stream ends with a
+// word.
+func TestStreamIsBounded(t *testing.T) {
+	s := start(t)
+	s.memory.Add(bodyMemory - 100_000)
+	defer s.memory.Add(100_000 - bodyMemory)
+	line := fmt.Sprintf(`{"surface":"feed","hashes":[{"kind":"pdq","value":%q}]}`+"\n", raccoonPDQ(t))
+	var text string
+	s.call(t, "match", "POST", "/v1/match/stream", line+strings.Repeat("x", 1<<20), &text)
+	if got := strings.Split(strings.TrimSpace(text), "\n"); len(got) != 2 || !strings.Contains(got[0], `"review"`) || !strings.Contains(got[1], `"busy"`) {
+		t.Errorf("stream = %s, want an answer and busy", text)
+	}
+}
+
+// TestOrientations asks about a hash of a turned picture: what the hash tells of
+// the other orientations is looked up only if it is asked for.
+func TestOrientations(t *testing.T) {
+	s := start(t)
+	turned := turnedRaccoon(t)
+	for _, test := range []struct {
+		more, want string
+	}{{"", "allow"}, {`,"orientations":true`, "review"}} {
+		var l match.Line
+		s.call(t, "match,explain", "POST", "/v1/match/hashes", fmt.Sprintf(`{"surface":"feed","hashes":[{"kind":"pdq","value":%q,"quality":100}]%s}`, turned, test.more), &l)
+		if string(l.Decision) != test.want || test.want == "review" && !strings.HasPrefix(l.Matches[0].View, "~") {
+			t.Errorf("a turned hash with %q = %+v, want %s", test.more, l, test.want)
+		}
+	}
+}
+
+// turnedRaccoon is the hash of the raccoon turned by a quarter, as its pixels
+// give it.
+func turnedRaccoon(t *testing.T) string {
+	t.Helper()
+	var h media.Hasher
+	p, err := h.Hash(t.Context(), photograph(t, "raccoon.jpg"), hash.Full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Frames[0].Full.Dihedral[hash.Rotate90].String()
+}
