@@ -67,7 +67,8 @@ type Report struct {
 	Restarted bool           // the source was read anew, and what it didn't name removed
 	Skipped   map[string]int // hashes of kinds that lists don't hold
 	BadCount  int
-	Bad       []Bad // the first maxBad
+	Bad       []Bad            // the first maxBad
+	Held      *store.HeldError // the change that a list's brakes have held; it ended the run
 }
 
 // What a report names at most.
@@ -101,11 +102,10 @@ func ReadProgress(cursor []byte) (p Progress, err error) {
 	return p, nil
 }
 
-// Batches. One is applied when it is full or old. Until the list is in step for
-// the first time, it is applied already when it took several times as long to
-// gather as the last one took to apply: so little work is lost with the program,
-// and little time goes into writing. Later runs are short, and each is one change
-// as far as it fits, so that the store's brakes see it whole.
+// Batches. A list that was never whole is filled batch by batch: one is applied
+// when it is full or old, or took several times as long to gather as the last
+// one took to apply. So little work is lost with the program, and little time
+// goes into writing. Afterwards a run is one batch.
 const (
 	batchEdits = 1 << 14
 	batchBytes = 16 << 20 // of ids, labels and hashes
@@ -113,15 +113,27 @@ const (
 	batchRatio = 4
 )
 
+// syncNote is the note of the changes that Sync makes.
+const syncNote = "sync"
+
 // Sync brings the lists of a target into step with their source. Each change
 // goes into the store with the checkpoint behind it, so a run that is cut short
 // is gone on with by the next. The error is a [*SourceError] if the source is at
 // fault. The report tells what was done, also beside an error. Only one run at a
 // time may fill a list.
 //
-// The lists get each batch one after the other, the main one last. If the
+// The lists get each change one after the other, the main one last. If the
 // program dies in between, the next run begins at the lowest checkpoint and
-// applies the batch again, which changes nothing where it was applied.
+// applies the change again, which changes nothing where it was applied.
+//
+// A run is one change for the brakes of the lists, also one that failed and is
+// gone on with. Once a list is filled, all that a run brings is applied at its
+// end, or when the source fails. If the brakes hold it, the run ends with a
+// [*store.HeldError]: the lists after it get nothing either, and they all stay
+// at their checkpoint. The held change has the checkpoint behind it, from which
+// runs go on once it is accepted. Until then, or if it is dropped, the next run
+// begins where this one began, and its outcome takes the place of what was held:
+// a source that has come to itself passes.
 //
 // If the source begins anew, entries that it doesn't name are removed at the
 // end. Until then no checkpoint is kept, so a run that is cut short there
@@ -155,11 +167,13 @@ type syncer struct {
 	bad     int       // before this run
 	checked time.Time // when the last run came to its end
 	entries bool
+	filled  bool                           // a list was whole once
 	named   map[string]map[uint64]struct{} // by list, hashes of the ids that the source named; nil unless it begins anew
 	seed    maphash.Seed
 
-	batch   map[string]Edit
-	bytes   int // in the batch
+	drafts  []*store.Draft // the batch, by list
+	edits   int            // in it
+	bytes   int
 	next    Checkpoint
 	started time.Time     // when the batch's gathering began
 	cost    time.Duration // of the last batch's application
@@ -183,6 +197,7 @@ func (s *syncer) resume(ctx context.Context) (Checkpoint, error) {
 		}
 		s.report.Lists = append(s.report.Lists, store.Applied{Status: status})
 		s.entries = s.entries || status.Entries > 0
+		s.filled = s.filled || status.Filled
 		s.step = max(s.step, p.Step)
 		if p.Source == s.identity {
 			s.checked = p.Checked
@@ -242,7 +257,10 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 		for range steps {
 		}
 	}()
-	s.begin()
+	defer s.discard()
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
 	for c := range steps {
 		if c.err != nil {
 			if ctx.Err() != nil {
@@ -257,8 +275,13 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 		if c.Restart && after != nil {
 			after = nil
 			s.restart()
+			if err := s.begin(ctx); err != nil { // what was named before lives no more
+				return err
+			}
 		}
-		s.take(&c.Change)
+		if err := s.take(&c.Change); err != nil {
+			return err
+		}
 		if s.due() {
 			if err := s.apply(ctx, false); err != nil {
 				return err
@@ -271,21 +294,41 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 	if err := ctx.Err(); err != nil {
 		return err // the source may have ended because of it
 	}
-	return s.apply(ctx, true)
+	if err := s.apply(ctx, true); err != nil {
+		return err
+	}
+	return s.supersede(ctx, "", 0)
 }
 
 // due reports whether the batch is to be applied.
 func (s *syncer) due() bool {
 	age := time.Since(s.started)
-	return len(s.batch) >= batchEdits || s.bytes >= batchBytes || age > batchAge || s.checked.IsZero() && age > batchRatio*s.cost
+	return !s.filled && (s.edits >= batchEdits || s.bytes >= batchBytes || age > batchAge || age > batchRatio*s.cost)
 }
 
-func (s *syncer) begin() {
-	s.batch, s.bytes, s.started = make(map[string]Edit), 0, time.Now()
+// begin begins a batch.
+func (s *syncer) begin(ctx context.Context) error {
+	s.discard()
+	s.drafts, s.edits, s.bytes, s.started = nil, 0, 0, time.Now()
+	for _, name := range s.names {
+		d, err := s.store.Begin(ctx, name)
+		if err != nil {
+			return err
+		}
+		d.Last = true
+		s.drafts = append(s.drafts, d)
+	}
+	return nil
+}
+
+func (s *syncer) discard() {
+	for _, d := range s.drafts {
+		d.Discard()
+	}
 }
 
 // take adds a change to the batch.
-func (s *syncer) take(c *Change) {
+func (s *syncer) take(c *Change) error {
 	s.report.Changes++
 	s.report.Edits += len(c.Edits)
 	for kind, n := range c.Skipped {
@@ -296,8 +339,12 @@ func (s *syncer) take(c *Change) {
 		s.report.Skipped[kind] += n
 	}
 	s.refuse(c.Bad...)
-	for _, e := range c.Edits {
-		s.batch[e.ID] = e
+	for i := range c.Edits {
+		e := &c.Edits[i]
+		if err := s.edit(e); err != nil {
+			return err
+		}
+		s.edits++
 		s.bytes += len(e.ID) + len(e.Label)
 		for _, h := range e.Hashes {
 			s.bytes += len(h.Value)
@@ -306,6 +353,42 @@ func (s *syncer) take(c *Change) {
 	if c.Next != nil {
 		s.next = c.Next
 	}
+	return nil
+}
+
+// edit adds an edit to the drafts of all lists. An entry is removed from the
+// lists that it isn't routed to, since its route may have changed.
+func (s *syncer) edit(e *Edit) error {
+	to := s.list(e)
+	for i, d := range s.drafts {
+		name := s.names[i]
+		put := len(e.Hashes) > 0 && to == name
+		var bad *store.EntryError
+		if put {
+			err := d.Put(e.Entry)
+			if errors.As(err, &bad) {
+				s.refuse(Bad{ID: e.ID, Why: bad.Err.Error()})
+				put = false
+			} else if err != nil {
+				return err
+			}
+		}
+		if !put {
+			// An id that can't be on a list isn't on it.
+			if err := d.Delete(e.ID); err != nil && !errors.As(err, &bad) {
+				return err
+			}
+		}
+		if named := s.named[name]; named != nil {
+			key := maphash.String(s.seed, e.ID)
+			if put {
+				named[key] = struct{}{}
+			} else {
+				delete(named, key)
+			}
+		}
+	}
+	return nil
 }
 
 func (s *syncer) refuse(bad ...Bad) {
@@ -326,20 +409,15 @@ func (s *syncer) list(e *Edit) string {
 // apply applies the batch to all lists, with the checkpoint behind it.
 func (s *syncer) apply(ctx context.Context, last bool) error {
 	start := time.Now()
-	if len(s.batch) == 0 && !last && start.Sub(s.started) < time.Second {
+	if s.edits == 0 && !last && start.Sub(s.started) < time.Second {
 		return nil // a checkpoint alone can wait
 	}
-	drafts := make([]*store.Draft, 0, len(s.names))
-	for _, name := range s.names {
-		d, err := s.store.Begin(ctx, name)
-		if err != nil {
-			return err
+	if last && s.named != nil {
+		for i, d := range s.drafts {
+			if err := s.removeUnnamed(ctx, s.names[i], d); err != nil {
+				return err
+			}
 		}
-		defer d.Discard()
-		if err := s.draft(ctx, name, d, last); err != nil {
-			return err
-		}
-		drafts = append(drafts, d)
 	}
 	s.step++
 	p := Progress{Version: 1, Source: s.identity, Step: s.step, Bad: s.bad + s.report.BadCount, Checked: s.checked}
@@ -353,8 +431,12 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 	if err != nil {
 		return fmt.Errorf("ingest: the source's checkpoint: %w", err)
 	}
-	for i, d := range drafts {
-		a, err := d.Commit(ctx, cursor, "sync")
+	for i, d := range s.drafts {
+		d.Partial = !last
+		a, err := d.Commit(ctx, cursor, syncNote)
+		if errors.As(err, &s.report.Held) {
+			return errors.Join(err, s.supersede(ctx, s.names[i], s.report.Held.Number))
+		}
 		if err != nil {
 			return err
 		}
@@ -365,44 +447,35 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 		sum.Deleted += a.Deleted
 		sum.Unchanged += a.Unchanged
 		sum.Quarantined += a.Quarantined
+		sum.Structured += a.Structured
+		sum.Flooding += a.Flooding
 	}
 	s.cost = time.Since(start)
-	s.begin()
-	return nil
+	if last {
+		return nil
+	}
+	return s.begin(ctx)
 }
 
-// draft writes what the batch does to one list. An entry is removed from the
-// lists that it isn't routed to, since its route may have changed.
-func (s *syncer) draft(ctx context.Context, name string, d *store.Draft, last bool) error {
-	for id, e := range s.batch {
-		put := len(e.Hashes) > 0 && s.list(&e) == name
-		var bad *store.EntryError
-		if put {
-			err := d.Put(e.Entry)
-			if errors.As(err, &bad) {
-				s.refuse(Bad{ID: id, Why: bad.Err.Error()})
-				put = false
-			} else if err != nil {
+// supersede drops what earlier runs left held, but for the held change of that
+// number of the named list, and brings the report up to date.
+func (s *syncer) supersede(ctx context.Context, list string, number uint64) error {
+	for i, name := range s.names {
+		held, err := s.store.Held(ctx, name)
+		if err != nil {
+			return err
+		}
+		for _, h := range held {
+			if p, err := ReadProgress(h.Cursor); err != nil || p.Source == "" || h.Note != syncNote || name == list && h.Number == number {
+				continue
+			}
+			if err := s.store.Drop(ctx, name, h.Number); err != nil {
 				return err
 			}
 		}
-		if !put {
-			// An id that can't be on a list isn't on it.
-			if err := d.Delete(id); err != nil && !errors.As(err, &bad) {
-				return err
-			}
+		if s.report.Lists[i].Status, err = s.store.Status(ctx, name); err != nil {
+			return err
 		}
-		if named := s.named[name]; named != nil {
-			key := maphash.String(s.seed, id)
-			if put {
-				named[key] = struct{}{}
-			} else {
-				delete(named, key)
-			}
-		}
-	}
-	if last && s.named != nil {
-		return s.removeUnnamed(ctx, name, d)
 	}
 	return nil
 }
@@ -420,9 +493,6 @@ func (s *syncer) removeUnnamed(ctx context.Context, name string, d *store.Draft)
 		}
 		if _, ok := s.named[name][maphash.String(s.seed, e.ID)]; ok {
 			continue
-		}
-		if _, ok := s.batch[e.ID]; ok {
-			continue // dealt with
 		}
 		if err := d.Delete(e.ID); err != nil {
 			return err

@@ -248,8 +248,8 @@ func (g *growth) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 }
 
 // audited adds to ps, which is to be written with a list's record, what the
-// audit log tells about it. The caller holds commitMu.
-func (s *Store) audited(ctx context.Context, rec *listRecord, ps []pair) ([]pair, auditState, error) {
+// audit log tells about it, and more events. The caller holds commitMu.
+func (s *Store) audited(ctx context.Context, rec *listRecord, ps []pair, events []Event) ([]pair, auditState, error) {
 	var before *listRecord
 	if l := s.lists[rec.id]; l != nil {
 		before = &l.state.rec
@@ -260,7 +260,7 @@ func (s *Store) audited(ctx context.Context, rec *listRecord, ps []pair) ([]pair
 	}
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
-	more, next, err := s.audit.append(ctx, txn, e)
+	more, next, err := s.audit.append(ctx, txn, append([]Event{e}, events...)...)
 	return append(ps[:len(ps):len(ps)], more...), next, err
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -12,6 +13,9 @@ import (
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/match"
 )
+
+// noBrakes are those of lists in tests of other things.
+var noBrakes = Brakes{Off, Off, Off}
 
 // braked returns a store whose list a has a thousand entries and brakes.
 func braked(t *testing.T, b Brakes) *Store {
@@ -59,7 +63,11 @@ func TestBrakes(t *testing.T) {
 		{"all get other labels", DefaultBrakes, Change{Put: relabelled}, 0},
 		{"a brake that is set", Brakes{Shrink: 1, Growth: 10}, Change{Delete: ids(numbered(0, 11, 0)), Put: numbered(1000, 1101, 0)}, 2},
 		{"few are never too many", Brakes{Shrink: 1, Growth: 1}, Change{Delete: ids(numbered(0, 9, 0)), Put: numbered(1000, 1090, 0)}, 0},
-		{"no brakes", Brakes{}, Change{Delete: ids(numbered(0, 1000, 0)), Put: numbered(1000, 3000, 0)}, 0},
+		{"a number of its own", Brakes{Shrink: 30}, Change{Delete: ids(numbered(0, 300, 0)), Put: numbered(1000, 1500, 0)}, 0},
+		{"more than that", Brakes{Shrink: 30}, Change{Delete: ids(numbered(0, 301, 0)), Put: numbered(1000, 1501, 0)}, 2},
+		{"nothing said", Brakes{}, Change{Delete: ids(numbered(0, 201, 0)), Put: numbered(1000, 1501, 0)}, 2},
+		{"no brake on shrinking", Brakes{Shrink: Off}, Change{Delete: ids(numbered(0, 1000, 0)), Put: numbered(1000, 1501, 0)}, 1},
+		{"no brakes", Brakes{Shrink: Off, Growth: Off}, Change{Delete: ids(numbered(0, 1000, 0)), Put: numbered(1000, 3000, 0)}, 0},
 	} {
 		s := braked(t, c.brakes)
 		before, err := s.Status(t.Context(), "a")
@@ -112,35 +120,139 @@ func TestBrakesOnPieces(t *testing.T) {
 	apply(t, s, "a", Change{Delete: ids(numbered(300, 400, 0))})
 }
 
-func TestCanaries(t *testing.T) {
-	sky := pdq(1)
-	near := sky
-	near[0] ^= 1<<31 - 1 // 31 bits
-	far := near
-	far[3] ^= 1
-	s, err := Open(t.TempDir(), Options{Canaries: []Canary{{"a cat", pdq(2)}, {"the sky", sky}}})
+// What the store is opened with wins over what a list says, number by number,
+// and what a list is made or configured without is the default.
+func TestBrakesOfOptions(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{Brakes: map[string]Brakes{"a": {Shrink: 40}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	entry := func(id string, h hash.PDQ) Entry {
-		return Entry{ID: id, Hashes: []Hash{md5Hash(1), {Hash: h.Hash(), Quality: hash.UnknownQuality}}}
+	brakes := func() Brakes {
+		l, err := s.Status(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Brakes
+	}
+	if err := s.Create(t.Context(), List{Name: "a", Mode: match.ModeReview, Brakes: Brakes{Growth: 60}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := brakes(), (Brakes{20, 60, 20}); got != want {
+		t.Errorf("made without some, the list has the brakes %v, want %v", got, want)
+	}
+	apply(t, s, "a", Change{Put: numbered(0, 1000, 0)})
+	apply(t, s, "a", Change{Delete: ids(numbered(0, 400, 0))})
+	if _, err := s.Apply(t.Context(), "a", Change{Put: numbered(1000, 1361, 0)}); !errors.As(err, new(*HeldError)) {
+		t.Errorf("growth by more than the list's own number: %v, want a HeldError", err)
+	}
+	if err := s.Configure(t.Context(), List{Name: "a", Mode: match.ModeReview, Brakes: Brakes{Shrink: Off}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	if got, want := brakes(), (Brakes{Off, 50, 20}); got != want {
+		t.Errorf("configured and opened again, the list has the brakes %v, want %v", got, want)
+	}
+	for _, b := range []Brakes{{Shrink: -2}, {Growth: maxBrake + 1}, {Flood: -3}} {
+		if _, err := Open(t.TempDir(), Options{Brakes: map[string]Brakes{"a": b}}); err == nil {
+			t.Errorf("Open with the brakes %v succeeds", b)
+		}
+		if err := s.Create(t.Context(), List{Name: "b", Mode: match.ModeReview, Brakes: b}); err == nil {
+			t.Errorf("Create with the brakes %v succeeds", b)
+		}
+	}
+}
+
+// A first change of which a piece was held and accepted is not over, nor is it
+// by what a person does meanwhile.
+func TestAcceptedPieces(t *testing.T) {
+	s := open(t, t.TempDir())
+	if err := s.Create(t.Context(), List{Name: "a", Mode: match.ModeReview}); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, "a", Change{Put: numbered(0, 200, 0), Partial: true})
+	if _, err := s.Quarantine(t.Context(), "a", "e0001", true, ""); err != nil {
+		t.Fatal(err)
+	}
+	all, _ := canaries()
+	bad := numbered(200, 300, 0)
+	bad[7].Hashes[0].Hash = fit(t, all).hash.Hash()
+	var held *HeldError
+	if _, err := s.Apply(t.Context(), "a", Change{Put: bad, Partial: true}); !errors.As(err, &held) {
+		t.Fatalf("a piece that matches a canary: %v, want a HeldError", err)
+	}
+	if a, err := s.Accept(t.Context(), "a", held.Number); err != nil || a.Status.Filled {
+		t.Fatalf("Accept = %+v, %v, want a list that is not filled", a.Status, err)
+	}
+	apply(t, s, "a", Change{Put: numbered(300, 1000, 0), Partial: true})
+	if a := apply(t, s, "a", Change{Put: numbered(1000, 2000, 0)}); !a.Status.Filled {
+		t.Error("after the last piece the list is not filled")
+	}
+	// A quarantine is not a piece of what the source does.
+	apply(t, s, "a", Change{Delete: ids(numbered(0, 400, 0)), Partial: true})
+	if _, err := s.Quarantine(t.Context(), "a", "e0500", true, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Apply(t.Context(), "a", Change{Delete: []string{"e0400"}}); !errors.As(err, &held) {
+		t.Errorf("the 401st deletion of a change in pieces: %v, want a HeldError", err)
+	}
+}
+
+// fit returns a canary that matches by distance.
+func fit(t *testing.T, all []canary) canary {
+	t.Helper()
+	for _, c := range all {
+		if match.Measured(c.hash, c.quality) == "" {
+			return c
+		}
+	}
+	t.Fatal("no canary matches by distance")
+	return canary{}
+}
+
+func TestCanaries(t *testing.T) {
+	all, err := parseCanaries(canaryText)
+	if err != nil || len(all) < 100 {
+		t.Fatalf("%d canaries are built in, %v", len(all), err)
+	}
+	sky := fit(t, all)
+	i := slices.IndexFunc(all, func(c canary) bool { return match.Measured(c.hash, c.quality) == match.LowQuality })
+	if i < 0 {
+		t.Fatal("no canary has a low quality")
+	}
+	blank := all[i].hash
+	flip := func(h hash.PDQ, from, n int) hash.PDQ {
+		for b := from; b < from+n; b++ {
+			h[b/64] ^= 1 << (b % 64)
+		}
+		return h
+	}
+	s := open(t, t.TempDir())
+	entry := func(id string, h hash.PDQ, q hash.Quality) Entry {
+		return Entry{ID: id, Hashes: []Hash{md5Hash(1), {Hash: h.Hash(), Quality: q}}}
 	}
 	for _, c := range []struct {
-		list List
-		put  hash.PDQ
-		held bool
+		list    List
+		put     hash.PDQ
+		quality hash.Quality
+		held    bool
 	}{
-		{List{Name: "near", Mode: match.ModeReview}, near, true},
-		{List{Name: "far", Mode: match.ModeReview}, far, false},
-		{List{Name: "wide", Mode: match.ModeReview, Radius: 32}, far, true},
-		{List{Name: "narrow", Mode: match.ModeReview, Radius: 30}, near, false},
-		{List{Name: "benign", Mode: match.ModeBenign}, near, false},
+		{List{Name: "near", Mode: match.ModeReview}, flip(sky.hash, 9, 31), hash.UnknownQuality, true},
+		{List{Name: "far", Mode: match.ModeReview}, flip(sky.hash, 9, 32), hash.UnknownQuality, false},
+		{List{Name: "wide", Mode: match.ModeReview, Radius: 32}, flip(sky.hash, 9, 32), hash.UnknownQuality, true},
+		{List{Name: "narrow", Mode: match.ModeReview, Radius: 30}, flip(sky.hash, 9, 31), hash.UnknownQuality, false},
+		{List{Name: "benign", Mode: match.ModeBenign}, sky.hash, hash.UnknownQuality, false},
+		{List{Name: "faint", Mode: match.ModeReview}, flip(sky.hash, 9, 1), hash.MinQuality - 1, false},
+		{List{Name: "blank", Mode: match.ModeReview}, blank, hash.UnknownQuality, true},
+		{List{Name: "nearly-blank", Mode: match.ModeReview}, flip(blank, 9, 1), hash.UnknownQuality, false},
 	} {
 		if err := s.Create(t.Context(), c.list); err != nil {
 			t.Fatal(err)
 		}
-		_, err := s.Apply(t.Context(), c.list.Name, Change{Put: []Entry{entry("x", pdq(9)), entry("y", c.put)}})
+		_, err := s.Apply(t.Context(), c.list.Name, Change{Put: []Entry{entry("x", pdq(9), 80), entry("y", c.put, c.quality)}})
 		var held *HeldError
 		if errors.As(err, &held) != c.held || !c.held && err != nil {
 			t.Errorf("list %s: error %v, want it held: %v", c.list.Name, err, c.held)
@@ -149,6 +261,74 @@ func TestCanaries(t *testing.T) {
 			t.Errorf("list %s: error %v", c.list.Name, err)
 		}
 	}
+	for _, text := range []string{"x", "00 1 a\n", strings.Repeat("0", 64) + " many a\n"} {
+		if _, err := parseCanaries(text); err == nil {
+			t.Errorf("parseCanaries(%q) succeeds", text)
+		}
+	}
+}
+
+// Hashes that match too many uploads go into quarantine with their change, the
+// audit log tells of which entries, and no hash; none of an entry's hashes that
+// was there before is looked at again.
+func TestFloods(t *testing.T) {
+	s := open(t, t.TempDir())
+	if err := s.Create(t.Context(), List{Name: "a", Mode: match.ModeReview}); err != nil {
+		t.Fatal(err)
+	}
+	floods := map[hash.PDQ]bool{}
+	looked := 0
+	s.CountUploads(func(ctx context.Context, hashes []hash.PDQ, radius int) ([]int, error) {
+		if radius != hash.DefaultRadius {
+			t.Errorf("uploads are counted within %d, want %d", radius, hash.DefaultRadius)
+		}
+		counts := make([]int, len(hashes))
+		for i, h := range hashes {
+			looked++
+			if counts[i] = DefaultBrakes.Flood; floods[h] {
+				counts[i]++
+			}
+		}
+		return counts, ctx.Err()
+	})
+	put := numbered(0, 200, 0)
+	for i := range 3 {
+		h, _ := put[i].Hashes[0].PDQ()
+		floods[h] = true
+	}
+	put[3].Hashes = append(put[3].Hashes, put[0].Hashes[0])
+	a := apply(t, s, "a", Change{Put: put})
+	if a.Added != 200 || a.Flooding != 4 || a.Quarantined != 4 || a.Status.Quarantined != 4 || looked != 201 {
+		t.Errorf("Apply = %+v after %d look-ups, want 4 hashes quarantined after 201", a, looked)
+	}
+	var told *AuditRecord
+	for r, err := range s.AuditLog(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Do == "list.flood" {
+			told = &r
+		}
+	}
+	if told == nil || told.List != "a" || told.Seq != 1 || !slices.Equal(told.Entries, []string{"e0000", "e0001", "e0002", "e0003"}) {
+		t.Errorf("the audit log tells %+v", told)
+	}
+	// The same again, with a label: nothing is looked up, and what was set aside stays.
+	for i := range put {
+		put[i].Label = "B1"
+	}
+	if a := apply(t, s, "a", Change{Put: put}); a.Replaced != 200 || a.Flooding != 0 || a.Status.Quarantined != 4 || looked != 201 {
+		t.Errorf("Apply = %+v after %d look-ups, want 200 replaced and none looked up", a, looked)
+	}
+	// Taken back in by a person, it stays in.
+	if _, err := s.Quarantine(t.Context(), "a", "e0001", false, ""); err != nil {
+		t.Fatal(err)
+	}
+	put[1].Label = "B2"
+	if a := apply(t, s, "a", Change{Put: put}); a.Replaced != 1 || a.Status.Quarantined != 3 {
+		t.Errorf("Apply = %+v, want the entry replaced and in", a)
+	}
+	verify(t, s)
 }
 
 func TestHeld(t *testing.T) {

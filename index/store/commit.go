@@ -72,7 +72,7 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 	}
 	reasons := w.b.tells.reasons()
 	if st.rec.filled {
-		reasons = append(reasons, st.rec.conf.Brakes.check(w.list.course)...)
+		reasons = append(reasons, d.s.brakes(&st.rec.conf).reasons(w.list.course)...)
 	}
 	if len(reasons) > 0 && !d.accepted {
 		held := d.hold(ctx, st, cursor, note, reasons)
@@ -81,8 +81,13 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 	if cursor == nil {
 		cursor = []byte(st.rec.cursor)
 	}
-	if !d.Partial {
-		w.list.course, w.list.filled = course{}, true
+	if d.accepted && d.held == 0 { // no part of what the list's source does
+		w.list.course = st.rec.course
+	} else {
+		if d.held != 0 || !d.Partial { // a person has seen it, or it is the last piece
+			w.list.course = course{}
+		}
+		w.list.filled = w.list.filled || !d.Partial
 	}
 	if w.payload.ops == 0 && string(cursor) == st.rec.cursor && d.held == 0 && w.list.course == st.rec.course {
 		return w.applied(st.rec.status()), nil
@@ -105,17 +110,20 @@ type writing struct {
 	// Differences that the change makes; they wrap around below zero.
 	hashes, quarantined uint64
 	newlyQuarantined    uint64
+	flooding            int      // hashes
+	floods              []string // ids of their entries, the first maxAuditEntries
 }
 
 func (w *writing) applied(st Status) Applied {
 	return Applied{
 		Status: st, Added: int(w.rec.added), Replaced: int(w.rec.replaced), Deleted: int(w.rec.deleted),
-		Unchanged: w.unchanged, Quarantined: int(w.newlyQuarantined), Structured: w.b.tells.structured,
+		Unchanged: w.unchanged, Quarantined: int(w.newlyQuarantined), Structured: w.b.tells.structured, Flooding: w.flooding,
 	}
 }
 
-// lookups is how many entries of a draft are looked up at a time.
-const lookups = 1024
+// lookups is how many entries of a draft are looked up at a time, in the list
+// and among recent uploads, where few look-ups cost as much as many.
+const lookups = 1 << 14
 
 // write compares the draft with the live entries and writes what differs. The
 // merges are of the same runs: each looks up a part.
@@ -129,17 +137,24 @@ func (d *Draft) write(ctx context.Context, live []*merge, w *writing) error {
 			}
 			return err
 		})
+		if err == nil && !d.byHand {
+			if w.list.quarantined > 0 {
+				for i := range ops {
+					if was[i] != "" && ops[i].sign == signPut {
+						ops[i].body = keepOut(was[i], ops[i].body)
+					}
+				}
+			}
+			err = w.brakeFloods(ctx, ops, was)
+		}
+		if err != nil {
+			return err
+		}
 		for i, o := range ops {
-			if err != nil {
-				return err
-			}
-			if was[i] != "" && o.sign == signPut && w.list.quarantined > 0 && !d.byHand {
-				o.body = keepByHand(was[i], o.body)
-			}
 			w.add(o, was[i])
 		}
 		ops = ops[:0]
-		return err
+		return nil
 	}
 	for o, err := range d.all(ctx) {
 		if err != nil {
@@ -227,7 +242,7 @@ func (d *Draft) install(ctx context.Context, w *writing, cursor []byte) (*listRe
 			rec.runs, runs = append(rec.runs, w.payload.runRecord), append(runs, w.payload)
 		}
 		return &rec, runs, nil
-	}, append(w.b.rest, pair{recordKey(rec.id, rec.seq), encoded}))
+	}, append(w.b.rest, pair{recordKey(rec.id, rec.seq), encoded}), w.events()...)
 	if err == nil && held != nil {
 		// What cannot be deleted now is when the store is next opened.
 		_ = d.s.delete(runKeys(rec.id, held.run.runID, int(held.run.chunks)))

@@ -18,20 +18,20 @@ type Draft struct {
 	// Partial says that this is a piece of a larger change, and not the last:
 	// the list's brakes count it together with the next.
 	Partial bool
+	// Last makes the last operation on an entry hold, where otherwise puts are
+	// joined and a put holds against a deletion. It is set before the first.
+	Last bool
 
 	ctx  context.Context // for Put and Delete, which may write
 	s    *Store
 	list *list
 	num  uint64 // of its runs in the database
 	done bool
-	// last makes the last operation on an entry hold, where otherwise puts are
-	// joined and a put holds against a deletion.
-	last bool
 	// accepted lets the change pass the brakes. It is the held change of that
 	// number, unless that is 0.
 	accepted bool
 	held     uint64
-	byHand   bool    // it says itself what is in quarantine by hand
+	byHand   bool    // it says itself what is set aside
 	base     *uint64 // the change after which this one must come, if set
 
 	blocks []*strings.Builder // operations as chunks hold them, in the order of the calls
@@ -163,7 +163,7 @@ func (d *Draft) sorted() iter.Seq2[op, error] {
 // join makes one operation of two on the same id, of which b came later.
 func (d *Draft) join(a, b op) (op, error) {
 	switch {
-	case d.last:
+	case d.Last:
 		return b, nil
 	case b.sign == signGone || a.body == b.body:
 		return a, nil

@@ -60,7 +60,7 @@ const (
 	flagQuarantined = 1 << iota
 	flagOrigin512
 	flagQuality // a byte of quality follows
-	flagByHand  // a person has put it in quarantine
+	flagAside   // put in quarantine by a person or the flood brake: it stays there whatever its source sends
 	flagsEnd
 )
 
@@ -68,6 +68,17 @@ const (
 type rawHash struct {
 	kind, flags, quality byte
 	value                string
+}
+
+// pdq returns the hash of kind pdq that h is.
+func (h *rawHash) pdq() hash.PDQ { return hash.PDQFromBytes((*[32]byte)([]byte(h.value))) }
+
+// known returns the quality of h, hash.UnknownQuality if it has none.
+func (h *rawHash) known() hash.Quality {
+	if h.flags&flagQuality == 0 {
+		return hash.UnknownQuality
+	}
+	return hash.Quality(h.quality)
 }
 
 func (h *rawHash) append(dst []byte) []byte {
@@ -255,10 +266,7 @@ func decodeEntry(id, body string, slab []Hash) (Entry, []Hash, error) {
 		if r, s, ok = cutHash(s); !ok {
 			break
 		}
-		h := Hash{Hash: hash.Hash{Kind: codeKinds[r.kind], Value: r.value}, Quality: hash.UnknownQuality}
-		if r.flags&flagQuality != 0 {
-			h.Quality = hash.Quality(r.quality)
-		}
+		h := Hash{Hash: hash.Hash{Kind: codeKinds[r.kind], Value: r.value}, Quality: r.known()}
 		if r.flags&flagOrigin512 != 0 {
 			h.Origin = hash.KindPDQ512
 		}

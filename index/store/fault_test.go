@@ -67,7 +67,7 @@ func applyForever(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Create(ctx, List{Name: "a", Mode: match.ModeBlock}); err != nil && !errors.Is(err, ErrExists) {
+	if err := s.Create(ctx, List{Name: "a", Mode: match.ModeBlock, Brakes: noBrakes}); err != nil && !errors.Is(err, ErrExists) {
 		return err
 	}
 	for {
@@ -106,10 +106,7 @@ func killChange(was, next uint64) (c Change) {
 // there whole or not at all, and an acknowledged one is there.
 func TestKill(t *testing.T) {
 	t.Parallel()
-	rounds := 20
-	if n, err := strconv.Atoi(os.Getenv("TIDEMARK_TEST_KILLS")); err == nil {
-		rounds = n
-	}
+	rounds := testenv.Kills(t, 20)
 	dir := filepath.Join(t.TempDir(), "store")
 	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	acked := uint64(0)
@@ -223,7 +220,7 @@ func TestOpenRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := head{}
-		text := strings.Replace(string(h.encode()), headMark+"1", headMark+strconv.Itoa(have), 1)
+		text := strings.Replace(string(h.encode()), headMark+strconv.Itoa(format), headMark+strconv.Itoa(have), 1)
 		text = sealHead(text[:strings.LastIndex(text, "sum ")])
 		if err := os.WriteFile(filepath.Join(dir, headName), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -22,7 +22,7 @@ import (
 // the digests of its chain and of its state, so all that a list holds hangs on
 // this file.
 //
-//	tidemark store 1
+//	tidemark store 2
 //	revision 42
 //	list 5f0c...  7 9b1e... 3a77... take-it-down     (id, seq, root, digest of the list's record, name)
 //	sum 77ab...                               (SHA-256 of all lines before)
@@ -33,7 +33,7 @@ import (
 const (
 	headName   = "HEAD"
 	headMark   = "tidemark store "
-	format     = 1
+	format     = 2
 	badgerName = "badger"
 	lockName   = "LOCK"
 )

@@ -20,7 +20,8 @@ type Held struct {
 	Time    time.Time
 	Note    string
 	Reasons []string
-	Edits   int // entries that it puts or deletes
+	Edits   int    // entries that it puts or deletes
+	Cursor  []byte // the source's checkpoint after it, which the list gets with it
 }
 
 // heldRecord is a held change in its list's record.
@@ -29,6 +30,7 @@ type heldRecord struct {
 	note    string
 	cursor  string
 	reasons string // one a line
+	partial bool
 	run     runRecord
 }
 
@@ -39,6 +41,7 @@ func (h *heldRecord) append(b []byte) []byte {
 	b = appendText(b, h.note)
 	b = appendText(b, h.cursor)
 	b = appendText(b, h.reasons)
+	b = appendBool(b, h.partial)
 	return h.run.append(b)
 }
 
@@ -47,11 +50,12 @@ func (h *heldRecord) decode(d *decoder) {
 	h.note = d.text(maxNote)
 	h.cursor = d.text(maxCursor)
 	h.reasons = d.text(maxReasons)
+	h.partial = d.bool()
 	h.run.decode(d, string([]byte{keyHeld}))
 }
 
 func (h *heldRecord) public() Held {
-	return Held{Number: h.run.num, Time: h.time, Note: h.note, Reasons: strings.Split(h.reasons, "\n"), Edits: int(h.run.ops)}
+	return Held{Number: h.run.num, Time: h.time, Note: h.note, Reasons: strings.Split(h.reasons, "\n"), Edits: int(h.run.ops), Cursor: cursorBytes(h.cursor)}
 }
 
 // hold keeps the draft as a held change, and returns the [*HeldError]. The
@@ -81,7 +85,7 @@ func (d *Draft) hold(ctx context.Context, st *listState, cursor []byte, note str
 		rec.nextRun = max(rec.nextRun, id.num) + 1
 		text := strings.Join(reasons, "\n")
 		text = strings.ToValidUTF8(text[:min(len(text), maxReasons)], "")
-		rec.held = append(slices.Clip(rec.held), heldRecord{time.Now().UTC().Round(0), note, string(cursor), text, kept.runRecord})
+		rec.held = append(slices.Clip(rec.held), heldRecord{time.Now().UTC().Round(0), note, string(cursor), text, d.Partial, kept.runRecord})
 		return &rec, d.list.state.runs, nil
 	}, rest)
 	if err != nil {
@@ -161,7 +165,8 @@ func (v *Snapshot) heldOps(ctx context.Context, number uint64) iter.Seq2[op, err
 	}
 }
 
-// Accept applies a held change to the list as it is now.
+// Accept applies a held change to the list as it is now, and gives the list
+// its cursor. Brakes count what comes afterwards anew.
 func (s *Store) Accept(ctx context.Context, name string, number uint64) (Applied, error) {
 	v, err := s.Snapshot(ctx, name)
 	if err != nil {
@@ -177,7 +182,7 @@ func (s *Store) Accept(ctx context.Context, name string, number uint64) (Applied
 		return Applied{}, err
 	}
 	defer d.Discard()
-	d.accepted, d.held = true, number
+	d.accepted, d.held, d.Partial = true, number, h.partial
 	for o, err := range v.heldOps(ctx, number) {
 		if err == nil {
 			d.body = append(d.body[:0], o.body...)
@@ -190,7 +195,8 @@ func (s *Store) Accept(ctx context.Context, name string, number uint64) (Applied
 	return d.Commit(ctx, cursorBytes(h.cursor), h.note)
 }
 
-// Drop forgets a held change.
+// Drop forgets a held change. The list keeps its cursor, so that its source
+// sends the same again, to be looked at again.
 func (s *Store) Drop(ctx context.Context, name string, number uint64) error {
 	l, err := s.find(name)
 	if err != nil {

@@ -43,8 +43,6 @@ func (l *List) check() error {
 		return fmt.Errorf("store: list %s: unknown mode %q; the modes are observe, review, block, benign", l.Name, l.Mode)
 	case l.Radius < 0 || l.Radius > 256:
 		return fmt.Errorf("store: list %s: a radius is 0 to 256, not %d", l.Name, l.Radius)
-	case l.Brakes.Shrink < 0 || l.Brakes.Shrink > maxBrake || l.Brakes.Growth < 0 || l.Brakes.Growth > maxBrake:
-		return fmt.Errorf("store: list %s: a brake is 0 to %d percent", l.Name, maxBrake)
 	case len(l.Surfaces) > maxSurfaces:
 		return fmt.Errorf("store: list %s: up to %d surfaces, not %d", l.Name, maxSurfaces, len(l.Surfaces))
 	}
@@ -53,11 +51,14 @@ func (l *List) check() error {
 			return fmt.Errorf("store: list %s: the name of a surface has 1 to %d bytes", l.Name, maxSurface)
 		}
 	}
+	if err := l.Brakes.check(); err != nil {
+		return fmt.Errorf("store: list %s: %w", l.Name, err)
+	}
 	return nil
 }
 
-// Create makes an empty list. Created is set if it is zero. The error is
-// [ErrExists] if the name is taken.
+// Create makes an empty list. Created is set if it is zero, and so are its
+// brakes. The error is [ErrExists] if the name is taken.
 func (s *Store) Create(ctx context.Context, l List) error {
 	if err := l.check(); err != nil {
 		return err
@@ -69,7 +70,7 @@ func (s *Store) Create(ctx context.Context, l List) error {
 		l.Created = time.Now()
 	}
 	l.Created = l.Created.UTC().Round(0)
-	l.Surfaces = slices.Clone(l.Surfaces)
+	l.Surfaces, l.Brakes = slices.Clone(l.Surfaces), l.Brakes.Or(DefaultBrakes)
 	rec := listRecord{conf: l, nextRun: 1} // 0 is no number
 	rand.Read(rec.id[:])
 	return s.commit(ctx, func() (*listRecord, []*run, error) {
@@ -92,7 +93,7 @@ func (s *Store) Configure(ctx context.Context, l List) error {
 			return nil, nil, err
 		}
 		rec := at.state.rec
-		l.Created, l.Surfaces = rec.conf.Created, slices.Clone(l.Surfaces)
+		l.Created, l.Surfaces, l.Brakes = rec.conf.Created, slices.Clone(l.Surfaces), l.Brakes.Or(DefaultBrakes)
 		rec.conf = l
 		return &rec, at.state.runs, nil
 	}, nil)
@@ -173,9 +174,9 @@ func (s *Store) find(name string) (*list, error) {
 
 // commit is the one way in which a list comes, changes or goes: next says what
 // its record is to be, none if that has no name, and ps go into the same
-// transaction. Afterwards the database and the head file are on disk, and
-// memory agrees.
-func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, error), ps []pair) error {
+// transaction, as do events of the audit log beside that of the change itself.
+// Afterwards the database and the head file are on disk, and memory agrees.
+func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, error), ps []pair, events ...Event) error {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
 	if err := s.enter(); err != nil {
@@ -190,7 +191,7 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 	if err != nil {
 		return err
 	}
-	ps, logged, err := s.audited(ctx, rec, ps)
+	ps, logged, err := s.audited(ctx, rec, ps, events)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,11 @@ func OpenDamaged(dir string, o Options) (_ *Store, _ *DamageError, err error) {
 	if err := checkKey(o.Key); err != nil {
 		return nil, nil, err
 	}
+	for name, b := range o.Brakes {
+		if err := b.check(); err != nil {
+			return nil, nil, fmt.Errorf("store: list %s: %w", name, err)
+		}
+	}
 	if err := prepareDir(dir); err != nil {
 		return nil, nil, err
 	}
@@ -47,17 +53,13 @@ func OpenDamaged(dir string, o Options) (_ *Store, _ *DamageError, err error) {
 		return nil, nil, wrapFolder(dir, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Store{dir: dir, lock: lock, stop: stop, key: o.Key, rotation: cmp.Or(o.KeyRotation, keyRotation), lists: map[listID]*list{}, names: map[string]*list{}}
+	s := &Store{dir: dir, lock: lock, stop: stop, key: o.Key, rotation: cmp.Or(o.KeyRotation, keyRotation), limits: maps.Clone(o.Brakes), lists: map[listID]*list{}, names: map[string]*list{}}
 	defer func() {
 		if err != nil {
 			stop()
 			lock.Close()
 		}
 	}()
-	s.canaries = o.Canaries
-	if s.canaryIndex, err = newCanaryIndex(s.canaries); err != nil {
-		return nil, nil, fmt.Errorf("store: %w", err)
-	}
 	s.beside = o.Beside
 	s.audit.keyFile = cmp.Or(o.AuditKeyFile, filepath.Join(dir, auditKeyName))
 	h, err := readHead(dir)

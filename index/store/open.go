@@ -14,8 +14,6 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-
-	"github.com/tidemark-project/tidemark/index"
 )
 
 // Errors of this package that callers branch on. [FormatError], [DamageError]
@@ -68,8 +66,7 @@ type Store struct {
 	rotation time.Duration // of data keys
 	beside   []string      // files that go along with a backup
 
-	canaries    []Canary
-	canaryIndex *index.Flat
+	limits map[string]Brakes // by list, before its own
 
 	// users are open snapshots, drafts and merges: the database is closed when
 	// they are.
@@ -90,6 +87,7 @@ type Store struct {
 	damage *DamageError // as found by OpenDamaged and not repaired; no write is accepted
 	lists  map[listID]*list
 	names  map[string]*list
+	count  uploadCounter // nil if this process judges no uploads
 
 	stop   context.CancelFunc // of merges
 	merges *merger
@@ -185,7 +183,6 @@ func (s *Store) Close() error {
 	s.stop()
 	s.merges.wait()
 	s.users.Wait()
-	s.canaryIndex.Close()
 	// To close the database is to write the table in memory.
 	if free, err := freeBytes(s.dir); err == nil && free < uint64(memTableSize(s.mem)) {
 		return errors.Join(fmt.Errorf("%w: %s is not closed", ErrFull, s.dir), s.lock.Close())

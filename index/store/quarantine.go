@@ -32,7 +32,7 @@ func (s *Store) Quarantine(ctx context.Context, name, id string, out bool, note 
 	d.accepted, d.base, d.byHand = true, &base, true
 	body, err := appendBody(nil, &e)
 	if err == nil && out {
-		body = withFlags(string(body), func(rawHash) byte { return flagQuarantined | flagByHand })
+		body = withFlags(string(body), func(rawHash) byte { return flagQuarantined | flagAside })
 	}
 	if err == nil {
 		err = d.append(signPut, id, body)
@@ -43,12 +43,12 @@ func (s *Store) Quarantine(ctx context.Context, name, id string, out bool, note 
 	return d.Commit(ctx, nil, note)
 }
 
-// keepByHand returns the body put in the place of was: hashes that a person
-// has taken out of matching stay out.
-func keepByHand(was, put string) string {
+// keepOut returns the body put in the place of was: hashes that were set
+// aside stay out of matching.
+func keepOut(was, put string) string {
 	var out map[rawHash]bool
 	for h := range bodyHashes(was) {
-		if h.flags&flagByHand != 0 {
+		if h.flags&flagAside != 0 {
 			if out == nil {
 				out = make(map[rawHash]bool)
 			}
@@ -60,7 +60,7 @@ func keepByHand(was, put string) string {
 	}
 	return string(withFlags(put, func(h rawHash) byte {
 		if out[rawHash{kind: h.kind, value: h.value}] {
-			return flagQuarantined | flagByHand
+			return flagQuarantined | flagAside
 		}
 		return 0
 	}))

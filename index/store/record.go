@@ -144,8 +144,9 @@ func (l *listRecord) encode() []byte {
 	}
 	b = binary.AppendUvarint(b, uint64(l.conf.Radius))
 	b = appendBool(b, l.conf.Redistribute)
-	b = binary.AppendUvarint(b, uint64(l.conf.Brakes.Shrink))
-	b = binary.AppendUvarint(b, uint64(l.conf.Brakes.Growth))
+	for _, n := range l.conf.Brakes.numbers() {
+		b = binary.AppendUvarint(b, uint64(*n-Off))
+	}
 	b = appendTime(b, l.conf.Created)
 
 	b = binary.AppendUvarint(b, l.seq)
@@ -207,8 +208,9 @@ func (l *listRecord) decode(b string) error {
 	}
 	l.conf.Radius = d.count(256)
 	l.conf.Redistribute = d.bool()
-	l.conf.Brakes.Shrink = d.count(maxBrake)
-	l.conf.Brakes.Growth = d.count(maxBrake)
+	for _, n := range l.conf.Brakes.numbers() {
+		*n = d.count(maxBrake-Off) + Off
+	}
 	l.conf.Created = d.time()
 
 	l.seq = d.number()
@@ -250,7 +252,7 @@ func (l *listRecord) status() Status {
 	return Status{
 		List: l.conf, ID: l.id.String(), Version: l.version(),
 		Entries: int(l.entries), Hashes: int(l.hashes), Quarantined: int(l.quarantined),
-		Applied: l.applied, Cursor: cursorBytes(l.cursor), Held: len(l.held),
+		Applied: l.applied, Cursor: cursorBytes(l.cursor), Held: len(l.held), Filled: l.filled,
 	}
 }
 

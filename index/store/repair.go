@@ -97,7 +97,7 @@ func (s *Store) refold(ctx context.Context, r reader, rec *listRecord) ([]*run, 
 	if err := checkChain(r, rec); err != nil {
 		return nil, err
 	}
-	d := &Draft{ctx: ctx, s: s, list: &list{id: rec.id}, num: s.drafts.Add(1), last: true}
+	d := &Draft{ctx: ctx, s: s, list: &list{id: rec.id}, num: s.drafts.Add(1), Last: true}
 	s.users.Add(1)
 	defer d.Discard()
 	for seq := uint64(1); seq <= rec.seq; seq++ {

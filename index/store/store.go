@@ -41,7 +41,7 @@ type Hash struct {
 	hash.Hash
 	Quality     hash.Quality // hash.UnknownQuality if the source gave none
 	Origin      hash.Kind    // hash.KindPDQ512 if the pdq was made by that function, else ""
-	Quarantined bool         // kept and shown, but not matched: it is degenerate
+	Quarantined bool         // kept and shown, but not matched: it is degenerate, floods, or a person wants it so
 }
 
 // Change is a group of edits to a list that is applied whole or not at all.
@@ -83,6 +83,9 @@ type Status struct {
 	Applied     time.Time     // when the last change was; zero if there is none
 	Cursor      []byte
 	Held        int // changes that wait for [Store.Accept] or [Store.Drop]
+	// Filled says that a whole change has come: the brakes on shrinking and
+	// growth are on.
+	Filled bool
 }
 
 // Applied says what a change did.
@@ -93,8 +96,11 @@ type Applied struct {
 	Deleted     int
 	Unchanged   int // entries put that were there and equal; deletions of what was not there do not count
 	Quarantined int // hashes of added and replaced entries that are quarantined
-	Structured  int // hashes of these entries that match everything like them: see [Structured]
-	Lost        int // of a rollback: entries that are erased, and did not come back
+	// Flooding are hashes that this change has put in quarantine because they
+	// match too many uploads; the audit log names their entries.
+	Flooding   int
+	Structured int // hashes of these entries that match everything like them: see [Structured]
+	Lost       int // of a rollback: entries that are erased, and did not come back
 }
 
 // Record is the head of a change in a list's chain.
@@ -125,8 +131,9 @@ type Options struct {
 	// Memory is what the store may use for buffers and caches, in bytes; 0
 	// means 512 MiB. It is a target, and at least 128 MiB.
 	Memory int64
-	// Canaries are looked for in what a change brings.
-	Canaries []Canary
+	// Brakes are those of lists by their names; a number that is 0 leaves the
+	// list its own.
+	Brakes map[string]Brakes
 	// Key is the master key of an encrypted store, [KeySize] bytes; none means
 	// that the store is plain. A store is encrypted from its beginning or not.
 	Key []byte

@@ -23,7 +23,7 @@ func open(t testing.TB, dir string) *Store {
 
 func create(t testing.TB, s *Store, name string) {
 	t.Helper()
-	if err := s.Create(t.Context(), List{Name: name, Mode: match.ModeObserve}); err != nil {
+	if err := s.Create(t.Context(), List{Name: name, Mode: match.ModeObserve, Brakes: noBrakes}); err != nil {
 		t.Fatal(err)
 	}
 }
