@@ -45,6 +45,7 @@ type Engine struct {
 	store   *store.Store
 	policy  match.Policy
 	workers sync.Pool // of *worker
+	sample  sample
 
 	refreshing sync.Mutex
 	state      atomic.Pointer[state]
@@ -60,6 +61,8 @@ type state struct {
 // New loads the lists of st. The engine judges by these versions until
 // [Engine.Refresh]. What p leaves open about a list is as the store has it. A
 // list that can't be read is no error: it leaves undecided what it applies to.
+// From then on, changes of lists that bring an entry which would match a flood
+// of what the engine has judged meet a brake: see [store.Brakes].
 func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits) (*Engine, error) {
 	e := &Engine{store: st, policy: p}
 	budget := media.NewBudget(media.DefaultLimits.Total)
@@ -69,6 +72,7 @@ func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits) (
 		return nil, err
 	}
 	e.state.Store(s)
+	st.CountUploads(e.sample.count)
 	return e, nil
 }
 
@@ -155,5 +159,6 @@ func (e *Engine) Match(ctx context.Context, r Request) match.Answer {
 	default:
 		q.gap(match.Invalid, errors.New("there are neither bytes nor hashes"))
 	}
+	e.sample.add(q)
 	return s.judge.Decide(q.found)
 }
