@@ -2,15 +2,19 @@ package match
 
 import "fmt"
 
-// Upload is one line of what POST /v1/match/hashes takes: an upload by its
-// hashes.
+// Upload is one line of what POST /v1/match/hashes and /v1/match/stream take: an
+// upload by its hashes, or by its bytes.
 type Upload struct {
 	ContentID string `json:"content_id,omitempty"`
 	Surface   string `json:"surface,omitempty"`
-	Hashes    []Hash `json:"hashes"`
+	Hashes    []Hash `json:"hashes,omitempty"`
+	// Orientations has PDQ hashes looked up also as what they tell of their
+	// pictures turned and mirrored, which is less exact than the pictures are.
+	Orientations bool   `json:"orientations,omitempty"`
+	File         []byte `json:"file,omitempty"` // in base64; then there are no hashes
 }
 
-// Line is one line of what POST /v1/match/hashes gives: the answer to the
+// Line is one line of what POST /v1/match/hashes and /v1/match/stream give: the answer to the
 // upload in its place, or what kept that line from one.
 type Line struct {
 	Answer

@@ -15,6 +15,8 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
 
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
+	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/match"
 )
 
@@ -27,25 +29,53 @@ type configFile struct {
 	MaxSide   string `yaml:"max_side"`
 
 	EncryptionKeyFile string `yaml:"encryption_key_file"`
+	KeyRotation       string `yaml:"key_rotation"`
+	AuditKeyFile      string `yaml:"audit_key_file"`
+	EraseAfter        string `yaml:"erase_after"`
 	MaxFalseBlocks    string `yaml:"max_false_blocks"`
 
 	Surfaces map[string]match.Surface `yaml:"surfaces"`
 	Lists    map[string]listConfig    `yaml:"lists"`
+
+	Fetch    server.Fetching `yaml:"fetch"`    // where pictures may be fetched from
+	Events   server.Events   `yaml:"events"`   // who is told of what happens
+	HMA      *hmaConfig      `yaml:"hma"`      // where to answer as HMA does
+	Mastodon *mastodonConfig `yaml:"mastodon"` // who tells of posts
 }
 
 // listConfig is what the file says of a list: how it is matched, and where its
 // entries come from.
 type listConfig struct {
 	match.ListPolicy `yaml:",inline"`
+	Brakes           brakeFlags    `yaml:"brakes"`
 	Source           *sourceConfig `yaml:"source"`
 	Route            []routeConfig `yaml:"route"`
 }
 
+// maxConfig bounds a configuration file, in bytes.
+const maxConfig = 1 << 20
+
 // readConfig reads and checks a configuration file.
 func readConfig(name string) (*configFile, error) {
-	text, err := os.ReadFile(name)
+	file, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	if len(text) > maxConfig {
+		return nil, fmt.Errorf("%s: it has more than %d bytes", name, maxConfig)
+	}
+	return parseConfig(name, text)
+}
+
+// parseConfig reads and checks the text of a configuration file.
+func parseConfig(name string, text []byte) (*configFile, error) {
+	if line := deepLine(text); line > 0 {
+		return nil, fmt.Errorf("%s:%d: it is nested more than %d deep", name, line, maxDepth)
 	}
 	f := &configFile{}
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
@@ -55,10 +85,48 @@ func readConfig(name string) (*configFile, error) {
 	if err := d.Decode(&configFile{}); err != io.EOF {
 		return nil, fmt.Errorf("%s: it holds more than one document; only the first would count", name)
 	}
-	if err := errors.Join(f.policy().Validate(), f.checkSources()); err != nil {
+	if err := errors.Join(f.checkNames(), f.policy().Validate(), f.checkSources(), f.checkServe()); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return f, nil
+}
+
+// maxDepth bounds how deep a configuration file is nested: what the YAML package
+// does with a file grows with the square of its depth.
+const maxDepth = 50
+
+// deepLine returns the first line that is nested too deep, 0 if there is none.
+// Brackets count wherever they stand.
+func deepLine(text []byte) int {
+	depth, number := 0, 0
+	for line := range bytes.Lines(text) {
+		number++
+		dashes := bytes.Count(line[:len(line)-len(bytes.TrimLeft(line, " \t-?"))], []byte("- "))
+		for _, b := range line {
+			switch b {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(0, depth-1)
+			}
+			if depth+dashes > maxDepth {
+				return number
+			}
+		}
+	}
+	return 0
+}
+
+// checkNames checks that the lists that the file names can be called so.
+func (f *configFile) checkNames() error {
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(f.Lists)) {
+		l := f.Lists[name]
+		for _, n := range append(l.target(name).routed(), name) {
+			errs = append(errs, store.CheckName(n))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // yamlError turns an error of the YAML package, which prints a part of the
@@ -72,7 +140,8 @@ func yamlError(err error) error {
 	pos := at.GetToken().Position
 	if errors.As(err, &unknown) {
 		key := at.GetToken().Value
-		return fmt.Errorf(":%d: unknown key %q%s", pos.Line, key, suggest(key, keys(reflect.TypeFor[configFile]())))
+		known := slices.DeleteFunc(keys(reflect.TypeFor[configFile]()), func(k string) bool { return k == key }) // it is one elsewhere
+		return fmt.Errorf(":%d: unknown key %q%s", pos.Line, key, suggest(key, known))
 	}
 	var mistyped *yaml.TypeError
 	if errors.As(err, &mistyped) {
@@ -117,6 +186,12 @@ func (f *configFile) setting(flag string) string {
 		return f.MaxSide
 	case "encryption-key-file":
 		return f.EncryptionKeyFile
+	case "key-rotation":
+		return f.KeyRotation
+	case "audit-key-file":
+		return f.AuditKeyFile
+	case "erase-after":
+		return f.EraseAfter
 	case "max-false-blocks":
 		return f.MaxFalseBlocks
 	}
@@ -128,6 +203,16 @@ func (f *configFile) policy() match.Policy {
 	p := match.Policy{Surfaces: f.Surfaces, Lists: map[string]match.ListPolicy{}}
 	for name, l := range f.Lists {
 		p.Lists[name] = l.ListPolicy
+	}
+	for name, l := range f.Lists {
+		if l.Source == nil {
+			continue
+		}
+		for _, filled := range append(l.target(name).routed(), name) {
+			one := p.Lists[filled]
+			one.StaleAfter = cmp.Or(one.StaleAfter, l.Source.staleAfter())
+			p.Lists[filled] = one
+		}
 	}
 	return p
 }
@@ -233,6 +318,9 @@ func listWords(l match.ListPolicy) string {
 	}
 	if l.Verified {
 		words += ", verified"
+	}
+	if l.StaleAfter > 0 {
+		words += fmt.Sprintf(", stale after %v", l.StaleAfter)
 	}
 	return words
 }

@@ -230,41 +230,90 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-// TestDocumentedLines runs the shell lines of docs/http.md against a server and
-// compares what they print.
+// TestDocumentedLines runs the shell lines of the documents against a server
+// and compares what they print.
 func TestDocumentedLines(t *testing.T) {
-	for _, program := range []string{"curl", "jq"} {
+	for _, program := range []string{"curl", "jq", "base64"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Skipf("skipped, for want of %s", program)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "http.md"))
-	if err != nil {
-		t.Fatal(err)
+	for name, lines := range map[string]int{"http.md": 6, "adapters.md": 3} {
+		text, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := serve(t)
+		defer s.end(t)
+		count := 0
+		for rest := string(text); ; count++ {
+			var line, want string
+			var ok bool
+			if _, rest, ok = strings.Cut(rest, "```sh\n"); !ok {
+				break
+			}
+			line, rest, _ = strings.Cut(rest, "```")
+			_, rest, _ = strings.Cut(rest, "```json\n")
+			want, rest, _ = strings.Cut(rest, "```")
+			cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
+			cmd.Dir, cmd.Env = s.dir, s.env
+			var stderr bytes.Buffer
+			cmd.Stderr = &stderr
+			got, err := cmd.Output()
+			if string(got) != want || err != nil {
+				t.Errorf("%s: %s\n got %s%v %s\nwant %s", name, line, got, err, &stderr, want)
+			}
+		}
+		if count != lines {
+			t.Errorf("%s: %d lines were run, want %d", name, count, lines)
+		}
 	}
+}
+
+// TestReload changes the configuration file under a server: with SIGHUP a sound
+// one is in force, and one that is wrong changes nothing.
+func TestReload(t *testing.T) {
 	s := serve(t)
-	defer s.end(t)
-	count := 0
-	for rest := string(text); ; count++ {
-		var line, want string
-		var ok bool
-		if _, rest, ok = strings.Cut(rest, "```sh\n"); !ok {
-			break
+	ask := func() match.Answer {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), "POST", s.url+"/v1/match/hashes", strings.NewReader(`{"surface":"feed","hashes":[{"kind":"md5","value":"00112233445566778899aabbccddeeff"}]}`))
+		if err != nil {
+			t.Fatal(err)
 		}
-		line, rest, _ = strings.Cut(rest, "```")
-		_, rest, _ = strings.Cut(rest, "```json\n")
-		want, rest, _ = strings.Cut(rest, "```")
-		cmd := exec.CommandContext(t.Context(), "sh", "-c", line)
-		cmd.Dir, cmd.Env = s.dir, s.env
-		var stderr bytes.Buffer
-		cmd.Stderr = &stderr
-		got, err := cmd.Output()
-		if string(got) != want || err != nil {
-			t.Errorf("%s\n got %s%v %s\nwant %s", line, got, err, &stderr, want)
+		r.Header.Set("Authorization", "Bearer "+s.key)
+		resp, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var a match.Answer
+		if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	reload := func(config string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(s.dir, "tidemark.yaml"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if count != 5 {
-		t.Errorf("%d lines were run, want 5", count)
+	before := ask()
+	reload("surfaces: {feed: {on_undecided: sometimes}}\n")
+	reload("surfaces: {feed: {on_undecided: block}, messages: {encrypted: true}}\nmax_bytes: 1MiB\n")
+	for end := time.Now().Add(30 * time.Second); ask().Policy == before.Policy; {
+		if time.Now().After(end) {
+			t.Fatal("the policy is as before")
+		}
+	}
+	if a := ask(); a.Decision != match.Allow {
+		t.Errorf("decision = %s, want allow", a.Decision)
+	}
+	if code, log := s.end(t); code != 0 || !strings.Contains(log, "configuration read again") || !strings.Contains(log, "after a restart") {
+		t.Errorf("exit code = %d, want 0 and a word of what was read\n%s", code, log)
 	}
 }
 

@@ -76,7 +76,7 @@ func (s *Server) readUpload(c *call) (*upload, error) {
 			return u, err
 		}
 	}
-	if s.Policy.Surfaces[u.surface].Encrypted {
+	if s.policy().Surfaces[u.surface].Encrypted {
 		u.unread = true
 		return u, nil
 	}

@@ -232,7 +232,11 @@ func (e *events) run(ctx context.Context) {
 	}
 }
 
+// close closes the files and connections, if there are any.
 func (e *events) close() error {
+	if e == nil {
+		return nil
+	}
 	var errs []error
 	for _, s := range e.sinks {
 		if s.file != nil {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,26 +26,32 @@ func (s *Server) match(c *call) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(c.r.Context(), judgeTime)
-	defer cancel()
-	request := engine.Request{Input: u.contentID, Surface: u.surface}
 	if u.unread {
 		c.leaveUnread()
-	} else {
-		leave, err := s.enter(ctx, u)
-		if err != nil {
-			return err
-		}
-		defer leave()
-		request.Data = u.file
-		if request.Data == nil {
-			request.Data = []byte{}
-		}
 	}
-	a := s.engine.Match(ctx, request)
-	s.metrics.judged(a, "file", time.Since(start))
+	a, err := s.judgeFile(c.r.Context(), u, time.Now())
+	if err != nil {
+		return err
+	}
 	return writeJSON(c.w, http.StatusOK, c.show(a))
+}
+
+// judge judges an upload that came, as a file or as hashes, at a time, and counts
+// the answer.
+func (s *Server) judge(ctx context.Context, r engine.Request, of string, start time.Time) match.Answer {
+	a := s.engine.Match(ctx, r)
+	s.judged(r.Surface, a, of, start)
+	return a
+}
+
+// judged counts an answer, and tells of it if there is a match.
+func (s *Server) judged(surface string, a match.Answer, of string, start time.Time) {
+	now := time.Now()
+	s.metrics.judged(a, of, now.Sub(start))
+	if s.Counts != nil {
+		s.Counts.Add(a, now)
+	}
+	s.events.match(surface, a)
 }
 
 // enter waits until an upload may be decoded.
@@ -69,11 +76,20 @@ func (c *call) show(a match.Answer) match.Answer {
 	return a
 }
 
-// matchHashes judges a stream of uploads by their hashes: a JSON object a line
-// in, a line out for each, in order. It answers what it has before it waits for
-// more, and reads no more than it has answered, so a stream may go on for as
-// long as both sides like.
-func (s *Server) matchHashes(c *call) error {
+// matchHashes judges a stream of uploads by their hashes or small files.
+func (s *Server) matchHashes(c *call) error { return s.stream(c, maxLine) }
+
+// matchStream judges a stream of uploads by their hashes or files, in base64.
+func (s *Server) matchStream(c *call) error {
+	limit := cmp.Or(s.Limits.Bytes, media.DefaultLimits.Bytes)
+	return s.stream(c, base64.StdEncoding.EncodedLen(int(limit))+maxLine)
+}
+
+// stream judges a stream of uploads: a JSON object a line in, a line out for
+// each, in order. It answers what it has before it waits for more, and reads no
+// more than it has answered, so a stream may go on for as long as both sides
+// like.
+func (s *Server) stream(c *call, limit int) error {
 	rc := http.NewResponseController(c.w)
 	if err := rc.EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
@@ -83,9 +99,15 @@ func (s *Server) matchHashes(c *call) error {
 	out := bufio.NewWriterSize(c.w, 32<<10)
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
-	in := bufio.NewScanner(&eager{c.r.Body, func() error {
+	in := &lineReader{limit: limit, hold: s.hold}
+	defer in.close()
+	in.r = &eager{c.r.Body, func() error {
 		now := time.Now()
-		rc.SetReadDeadline(now.Add(idleTime))
+		end := now.Add(idleTime)
+		if !in.began.IsZero() {
+			end = in.began.Add(bodyTime)
+		}
+		rc.SetReadDeadline(end)
 		rc.SetWriteDeadline(now.Add(idleTime + writeTime))
 		if s.draining.Err() != nil {
 			return s.draining.Err()
@@ -94,36 +116,41 @@ func (s *Server) matchHashes(c *call) error {
 			return nil
 		}
 		return errors.Join(out.Flush(), rc.Flush())
-	}})
-	in.Buffer(make([]byte, 0, 16<<10), maxLine)
+	}}
 	c.w.Header().Set("Content-Type", "application/jsonl")
 	c.w.WriteHeader(http.StatusOK)
 	if err := rc.Flush(); err != nil { // who waits for the status before the first line
 		return err
 	}
-	var paced error
-	for n := 1; in.Scan(); n++ {
-		if len(bytes.TrimSpace(in.Bytes())) == 0 {
+	var err error
+	for n := 1; err == nil; n++ {
+		var text []byte
+		if text, err = in.next(); err != nil || len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}
-		if paced = c.pace(s.draining); paced != nil {
+		if err = c.pace(s.draining); err != nil {
 			break
 		}
-		if err := lines.Encode(s.line(c, n, in.Bytes())); err != nil {
+		if err := lines.Encode(s.line(c, n, text)); err != nil {
 			return err
 		}
 	}
-	err := cmp.Or(in.Err(), paced)
 	switch {
+	case err == io.EOF:
 	case err == bufio.ErrTooLong:
-		lines.Encode(badLine("", match.TooLarge, fmt.Errorf("a line has more than %d bytes", maxLine)))
-	case err != nil && s.draining.Err() != nil:
+		lines.Encode(badLine("", match.TooLarge, fmt.Errorf("a line has more than %d bytes", limit)))
+	case err == errBusy:
+		lines.Encode(badLine("", busyLine, errors.New("more is being judged than fits in memory: send the rest again")))
+	case s.draining.Err() != nil:
 		lines.Encode(badLine("", match.Unreadable, errors.New("the server is shutting down: send the rest again")))
-	case err != nil:
+	default:
 		lines.Encode(badLine("", match.Unreadable, errors.New("the stream broke off")))
 	}
 	return out.Flush()
 }
+
+// busyLine is the code of a line that was not judged because too much else is.
+const busyLine match.Reason = "busy"
 
 // eager calls before each read what has to be done before it may block.
 type eager struct {
@@ -161,14 +188,37 @@ func (c *call) pace(draining context.Context) error {
 // line returns what is answered to a line of a stream.
 func (s *Server) line(c *call, n int, text []byte) any {
 	start := time.Now()
-	var u match.Upload
+	name := fmt.Sprintf("line %d", n)
+	// What is decoded of a line is smaller than it is.
+	held := int64(len(text))
+	if err := s.hold(held); err != nil {
+		return badLine(name, busyLine, errors.New("more is being judged than fits in memory: send it again"))
+	}
+	defer s.hold(-held)
+	var l match.Upload
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&u); err != nil {
-		return badLine(fmt.Sprintf("line %d", n), match.Invalid, errors.New("it is no JSON object with content_id, surface and hashes"))
+	if err := d.Decode(&l); err != nil {
+		return badLine(name, match.Invalid, errors.New("it is no JSON object with content_id, surface, and hashes or file"))
 	}
-	a := s.engine.Match(c.r.Context(), engine.Request{Input: u.ContentID, Surface: u.Surface, Hashes: u.Hashes})
-	s.metrics.judged(a, "hashes", time.Since(start))
+	if l.File == nil {
+		return c.show(s.judge(c.r.Context(), engine.Request{Input: l.ContentID, Surface: l.Surface, Hashes: l.Hashes, Orientations: l.Orientations}, "hashes", start))
+	}
+	if len(l.Hashes) > 0 || l.Orientations {
+		return badLine(cmp.Or(l.ContentID, name), match.Invalid, errors.New("it has a file, so that hashes and orientations mean nothing: leave them out"))
+	}
+	u := &upload{contentID: l.ContentID, surface: l.Surface, file: l.File}
+	if limit := cmp.Or(s.Limits.Bytes, media.DefaultLimits.Bytes); int64(len(l.File)) > limit {
+		return badLine(cmp.Or(l.ContentID, name), match.TooLarge, fmt.Errorf("the file has more than %d bytes", limit))
+	}
+	if s.policy().Surfaces[l.Surface].Encrypted {
+		u.unread, u.file = true, nil
+	}
+	a, err := s.judgeFile(c.r.Context(), u, start)
+	if err != nil {
+		p := problemOf(err)
+		return badLine(cmp.Or(l.ContentID, name), match.Reason(p.Code), errors.New(p.Detail))
+	}
 	return c.show(a)
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
@@ -17,6 +18,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/tidemark-project/tidemark/index/store"
 )
 
 // Scope is something that a key may do.
@@ -30,6 +33,10 @@ const (
 	ScopeListWrite Scope = "list:write" // make and change lists
 	ScopeAdmin     Scope = "admin"      // metrics and profiles
 )
+
+// scopeSigned is that of a route whose requests are signed instead of having a
+// key. No key has it.
+const scopeSigned Scope = "signature"
 
 // Scopes returns all scopes.
 func Scopes() []Scope {
@@ -47,6 +54,9 @@ type Key struct {
 	Created time.Time  `json:"created"`
 	Expires *time.Time `json:"expires,omitempty"`
 	Revoked *time.Time `json:"revoked,omitempty"`
+	// By is who made it, RevokedBy who revoked it, as the audit log tells them.
+	By        string `json:"by,omitempty"`
+	RevokedBy string `json:"revoked_by,omitempty"`
 }
 
 // Valid reports whether the key opens anything at a time.
@@ -57,11 +67,11 @@ func (k *Key) Valid(now time.Time) bool {
 // Can reports whether the key has a scope.
 func (k *Key) Can(s Scope) bool { return slices.Contains(k.Scopes, s) }
 
-// keysName is the file of the keys in the store's folder. Each line is a key,
+// KeysName is the file of the keys in the store's folder. Each line is a key,
 // or one that is revoked, in JSON behind its CRC-32; of lines with the same id
 // the last counts. Lines are only ever added, so a program that makes or
 // revokes a key need not stop one that serves.
-const keysName = "KEYS"
+const KeysName = "KEYS"
 
 // Keys are the API keys of a store's folder. It is safe for concurrent use.
 type Keys struct {
@@ -71,6 +81,7 @@ type Keys struct {
 	seen   fs.FileInfo // the file when it was read; nil if it never was
 	failed error       // what was wrong with it
 	whole  int64       // bytes up to the end of the last line
+	told   int64       // of these, those that the audit log tells of
 	torn   bool        // a crash cut short a write after that
 	byID   []*Key      // in the order in which they were made
 	bySum  map[string]*caller
@@ -79,7 +90,7 @@ type Keys struct {
 // OpenKeys returns the keys of a store's folder. A file that is not there holds
 // no key.
 func OpenKeys(dir string) (*Keys, error) {
-	k := &Keys{path: filepath.Join(dir, keysName)}
+	k := &Keys{path: filepath.Join(dir, KeysName)}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k, k.refresh()
@@ -104,8 +115,8 @@ var tokenEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithP
 
 // Create makes a key and returns it with its token, which is kept nowhere.
 func (k *Keys) Create(key Key) (Key, string, error) {
-	if key.Name == "" || strings.ContainsFunc(key.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return key, "", errors.New("keys: a key needs a name, without control characters")
+	if key.Name == "" || len(key.Name) > maxKeyName || strings.ContainsFunc(key.Name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return key, "", fmt.Errorf("keys: a key needs a name of up to %d bytes, without control characters", maxKeyName)
 	}
 	if err := checkScopes(key.Scopes); err != nil {
 		return key, "", err
@@ -121,6 +132,8 @@ func (k *Keys) Create(key Key) (Key, string, error) {
 	key.SHA256 = sumOf(token)
 	return key, token, k.append(key)
 }
+
+const maxKeyName = 256
 
 func checkScopes(scopes []Scope) error {
 	for _, s := range scopes {
@@ -140,7 +153,7 @@ func sumOf(token string) string {
 }
 
 // Revoke ends a key from a time on.
-func (k *Keys) Revoke(id string, at time.Time) (Key, error) {
+func (k *Keys) Revoke(id string, at time.Time, by string) (Key, error) {
 	k.mu.Lock()
 	i := slices.IndexFunc(k.byID, func(key *Key) bool { return key.ID == id })
 	if i < 0 {
@@ -152,8 +165,58 @@ func (k *Keys) Revoke(id string, at time.Time) (Key, error) {
 	if key.Revoked != nil {
 		return key, nil
 	}
-	key.Revoked = &at
+	key.Revoked, key.RevokedBy = &at, by
 	return key, k.append(key)
+}
+
+// The events of the audit log that concern keys. Their words begin with the
+// key's id.
+const (
+	didCreate = "key.create"
+	didRevoke = "key.revoke"
+)
+
+// Audit tells a store's audit log of keys that were made or revoked and of which
+// it does not tell yet. A program that makes a key while a server holds the store
+// leaves it to the server.
+func (k *Keys) Audit(ctx context.Context, st *store.Store) error {
+	k.mu.Lock()
+	err := k.refresh()
+	whole, done := k.whole, k.told == k.whole
+	k.mu.Unlock()
+	if err != nil || done {
+		return err
+	}
+	told := map[string]bool{}
+	for r, err := range st.AuditLog(ctx) {
+		if err != nil {
+			return err
+		}
+		if r.Do == didCreate || r.Do == didRevoke {
+			id, _, _ := strings.Cut(r.Words, " ")
+			told[r.Do+id] = true
+		}
+	}
+	tell := func(do string, key *Key, by string) error {
+		if told[do+key.ID] {
+			return nil
+		}
+		e := store.Event{Do: do, Words: fmt.Sprintf("%s %q %v", key.ID, key.Name, key.Scopes)}
+		return st.Audit(store.As(ctx, by), e)
+	}
+	for _, key := range k.All() {
+		err := tell(didCreate, &key, key.By)
+		if err == nil && key.Revoked != nil {
+			err = tell(didRevoke, &key, key.RevokedBy)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	k.mu.Lock()
+	k.told = whole
+	k.mu.Unlock()
+	return nil
 }
 
 // append adds a line to the file; it is on disk when append returns.

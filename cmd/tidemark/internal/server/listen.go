@@ -26,7 +26,7 @@ const (
 // was told to, ends streams after the line they are at, and lets requests
 // finish that have begun.
 func (s *Server) Run(ctx context.Context, public, admin net.Listener) error {
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	var running sync.WaitGroup
 	start := func(h http.Handler, l net.Listener) *http.Server {
 		srv := s.newHTTP(h)
@@ -48,8 +48,28 @@ func (s *Server) Run(ctx context.Context, public, admin net.Listener) error {
 	if admin != nil {
 		servers = append(servers, start(s.adminHandler(), admin))
 	}
+	if s.hma != nil {
+		servers = append(servers, s.hma)
+		running.Go(func() {
+			if err := <-s.ended; !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		})
+	}
 	stop, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	running.Go(func() { s.keepFresh(stop) })
+	if s.Submissions != nil {
+		running.Go(func() { s.keepSubmissions(stop) })
+	}
+	if s.EraseAfter > 0 {
+		running.Go(func() { s.keepErased(stop) })
+	}
+	if s.events != nil {
+		running.Go(func() { s.events.run(stop) })
+	}
+	if s.Counts != nil {
+		running.Go(func() { s.keepCounts(stop) })
+	}
 
 	var err error
 	select {
@@ -76,12 +96,38 @@ func (s *Server) Run(ctx context.Context, public, admin net.Listener) error {
 	return err
 }
 
+// startHMA answers on the listener of HMA's routes, with 503 until the lists are
+// loaded.
+func (s *Server) startHMA() {
+	s.hma, s.ended = s.newHTTP(s.hmaHandler()), make(chan error, 1)
+	go func() {
+		l := &cappedListener{Listener: s.HMA.Listener}
+		if _, local := l.Addr().(*net.UnixAddr); s.TLS != nil && !local {
+			s.ended <- s.hma.ServeTLS(l, "", "")
+		} else {
+			s.ended <- s.hma.Serve(l)
+		}
+	}()
+}
+
+// closeHMA ends what startHMA began, when nothing else came of it.
+func (s *Server) closeHMA() error {
+	if s.hma == nil {
+		return nil
+	}
+	err := s.hma.Close()
+	<-s.ended
+	return err
+}
+
 // keepFresh finds changes to the lists that came another way than by a request,
 // and tries again what failed.
 func (s *Server) keepFresh(ctx context.Context) {
 	tick := time.NewTicker(refreshEvery)
 	defer tick.Stop()
+	seen := watch{held: map[string]int{}}
 	for {
+		seen.look(ctx, s)
 		select {
 		case <-ctx.Done():
 			return
@@ -89,6 +135,22 @@ func (s *Server) keepFresh(ctx context.Context) {
 			if err := s.Refresh(ctx); err != nil && ctx.Err() == nil {
 				s.Log.Error("a list can't be used", "error", err)
 			}
+		}
+	}
+}
+
+// keepCounts writes the counts now and then, and at the end.
+func (s *Server) keepCounts(ctx context.Context) {
+	tick := time.NewTicker(countEvery)
+	defer tick.Stop()
+	for ended := false; !ended; {
+		select {
+		case <-ctx.Done():
+			ended = true
+		case <-tick.C:
+		}
+		if err := s.Counts.Flush(time.Now()); err != nil {
+			s.Log.Error("the counts for reports are not on disk", "error", err)
 		}
 	}
 }

@@ -24,22 +24,43 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/helper"
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/ledger"
 	"github.com/tidemark-project/tidemark/hash/media"
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/ingest/submission"
 	"github.com/tidemark-project/tidemark/match"
 	"github.com/tidemark-project/tidemark/match/engine"
 )
 
 // Config is what a Server works with.
 type Config struct {
-	Store   *store.Store
-	Policy  match.Policy
-	Limits  media.Limits
-	Keys    *Keys
-	TLS     *tls.Config   // nil is plain HTTP
-	Drain   time.Duration // how long to go on, not ready, before shutting down
-	Version string        // of the program
-	Log     *slog.Logger
+	Store  *store.Store
+	Policy match.Policy
+	Limits media.Limits
+	Keys   *Keys
+	// Sourced are the lists that follow a source. New ones may not be
+	// redistributed.
+	Sourced []string
+	// CheckBlock refuses a list of mode block that would block too many uploads by
+	// chance, in a line with a remedy in the next; nil refuses none.
+	CheckBlock func(context.Context, store.List) error
+	EraseAfter time.Duration  // how long what left a list is kept; 0 is forever
+	Counts     *ledger.Counts // of what matches; nil if nothing is counted
+	Runs       *ledger.Runs   // of the lists' sources; nil if there are none
+	TLS        *tls.Config    // nil is plain HTTP
+	HMA        *HMA           // nil if nothing is answered as HMA does
+	Fetch      Fetching
+	// Mastodon is who tells of posts; nil if nobody does.
+	Mastodon *Mastodon
+	Events   Events
+	Drain    time.Duration // how long to go on, not ready, before shutting down
+	Version  string        // of the program
+	Log      *slog.Logger
+
+	Helper        *helper.Page      // the page for submitters; nil is none
+	Submissions   *submission.Inbox // nil takes none
+	SubmittedList string            // the list that they go to
 }
 
 // The bounds. Times are what a caller with a slow but working line needs for the
@@ -55,6 +76,9 @@ const (
 	maxLine      = 1 << 20 // bytes: room for the hashes of several minutes of video
 	maxJSON      = 8 << 20 // bytes of a change to a list
 	refreshEvery = 5 * time.Second
+	eraseFirst   = 10 * time.Minute // after the start
+	eraseEvery   = 24 * time.Hour
+	countEvery   = time.Minute // between two writes of the counts
 )
 
 // Server judges uploads over HTTP. Make one with [New] and have it answer with
@@ -68,8 +92,18 @@ type Server struct {
 	metrics *metrics
 
 	refreshing sync.Mutex
+	bringing   sync.Mutex // of submissions to their list
 	refreshed  atomic.Pointer[error] // what the last refresh came to
+	told       string                // the policy that the audit log tells of; guarded by refreshing
 
+	fetcher *fetcher
+	cache   cache
+	events  *events                      // nil if nobody is told
+	changed atomic.Pointer[match.Policy] // what went in the place of Config.Policy
+	hma     *http.Server                 // nil if there is none
+	ended   chan error                   // what hma ended with
+
+	loaded   atomic.Bool     // the lists are there
 	leaving  atomic.Bool     // no longer ready
 	draining context.Context // ends when streams are to end
 	drain    context.CancelFunc
@@ -79,19 +113,58 @@ type Server struct {
 func New(ctx context.Context, c Config) (*Server, error) {
 	s := &Server{Config: c}
 	s.draining, s.drain = context.WithCancel(context.WithoutCancel(ctx))
-	s.metrics = newMetrics(context.WithoutCancel(ctx), c.Store, func() bool { return *s.refreshed.Load() == nil })
+	s.metrics = newMetrics(&listMetrics{context.WithoutCancel(ctx), s})
 	cores := runtime.GOMAXPROCS(0)
 	s.gate = &gate{places: 2 * cores, pixels: media.DefaultLimits.Total, waiters: 64 * cores, patience: patience}
 	s.hashers.New = func() any { return &media.Hasher{Limits: c.Limits} }
 	var err error
-	if s.engine, err = engine.New(ctx, c.Store, c.Policy, c.Limits); err != nil {
+	if s.fetcher, err = newFetcher(c.Fetch); err != nil {
 		return nil, err
+	}
+	if err := s.prepareSubmissions(ctx); err != nil {
+		return nil, err
+	}
+	if s.events, err = newEvents(c.Events, c.Log, s.metrics.events); err != nil {
+		return nil, err
+	}
+	if c.HMA != nil {
+		s.startHMA()
+	}
+	if s.engine, err = engine.New(ctx, c.Store, c.Policy, c.Limits); err != nil {
+		s.drain()
+		return nil, errors.Join(err, s.closeHMA(), s.events.close())
 	}
 	// New tells of no list that can't be read; a refresh tries again and does.
 	if err := s.Refresh(ctx); err != nil {
 		s.Log.Error("a list can't be used", "error", err)
 	}
+	s.loaded.Store(true)
 	return s, nil
+}
+
+// policy returns the policy in force.
+func (s *Server) policy() match.Policy {
+	if p := s.changed.Load(); p != nil {
+		return *p
+	}
+	return s.Config.Policy
+}
+
+// Reconfigure has uploads judged by another policy: each by the one or the
+// other, whole. An error leaves the one before in force.
+func (s *Server) Reconfigure(ctx context.Context, p match.Policy) error {
+	s.refreshing.Lock()
+	defer s.refreshing.Unlock()
+	before := s.policy()
+	// What is encrypted now is not read from here on; what no longer is, is not
+	// before the engine would judge it.
+	s.changed.Store(&p)
+	if err := s.engine.Reconfigure(ctx, p); err != nil {
+		s.changed.Store(&before)
+		return err
+	}
+	s.tellAudit(ctx)
+	return nil
 }
 
 // Refresh brings what is matched against up to date with the store. Uploads that
@@ -102,6 +175,7 @@ func (s *Server) Refresh(ctx context.Context) error {
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	err := s.engine.Refresh(ctx)
+	s.tellAudit(ctx)
 	s.refreshed.Store(&err)
 	return err
 }
@@ -119,6 +193,7 @@ func Routes() []Route {
 	return []Route{
 		{"POST", "/v1/match", ScopeMatch, false, (*Server).match},
 		{"POST", "/v1/match/hashes", ScopeMatch, false, (*Server).matchHashes},
+		{"POST", "/v1/match/stream", ScopeMatch, false, (*Server).matchStream},
 		{"POST", "/v1/hash", ScopeMatch, false, (*Server).hash},
 		{"GET", "/v1/lists", ScopeListRead, false, (*Server).lists},
 		{"PUT", "/v1/lists/{name}", ScopeListWrite, false, (*Server).putList},
@@ -129,6 +204,14 @@ func Routes() []Route {
 		{"GET", "/v1/lists/{name}/held", ScopeListRead, false, (*Server).held},
 		{"POST", "/v1/lists/{name}/held/{number}/accept", ScopeListWrite, false, (*Server).accept},
 		{"POST", "/v1/lists/{name}/held/{number}/drop", ScopeListWrite, false, (*Server).dropHeld},
+		{"POST", "/v1/lists/{name}/rollback", ScopeListWrite, false, (*Server).rollback},
+		{"GET", "/v1/lists/{name}/quarantined", ScopeListRead, false, (*Server).quarantined},
+		{"POST", "/v1/lists/{name}/entries/{id}/quarantine", ScopeListWrite, false, (*Server).quarantine},
+		{"POST", "/v1/lists/{name}/entries/{id}/release", ScopeListWrite, false, (*Server).release},
+		{"POST", "/v1/adapters/pict-rs", ScopeMatch, false, (*Server).pictRS},
+		{"POST", "/v1/adapters/mastodon", scopeSigned, false, (*Server).mastodon},
+		{"POST", "/v1/submissions", "", false, (*Server).submit},
+		{"POST", "/v1/submissions/withdraw", "", false, (*Server).withdraw},
 		{"GET", "/v1/version", "", true, (*Server).version},
 		{"GET", "/readyz", "", true, (*Server).ready},
 		{"GET", "/livez", "", false, (*Server).alive},
@@ -142,6 +225,7 @@ type call struct {
 	r      *http.Request
 	id     string  // of the request
 	caller *caller // nil on a route without a key
+	body   []byte  // of a request that is signed
 }
 
 // leaveUnread has the answer go out although the body may not have come: without
@@ -187,6 +271,9 @@ func (s *Server) Handler() http.Handler {
 	for _, r := range Routes() {
 		mux.Handle(r.Method+" "+r.Path, s.serve(r))
 	}
+	if s.Helper != nil {
+		mux.Handle("GET "+s.Helper.Folder(), s.serve(Route{Method: "GET", Path: s.Helper.Folder(), handle: (*Server).page}))
+	}
 	// What no route takes needs a key too: strangers learn nothing.
 	mux.Handle("/", s.serve(Route{Path: "/", AnyKey: true, handle: noRoute}))
 	return mux
@@ -198,7 +285,10 @@ func noRoute(*Server, *call) error {
 
 // serve returns the handler of a route: it asks for the key, bounds the request,
 // and counts and logs the outcome.
-func (s *Server) serve(route Route) http.Handler {
+func (s *Server) serve(route Route) http.Handler { return s.wrap(route, writeProblem) }
+
+// wrap is serve with errors told another way.
+func (s *Server) wrap(route Route, tell func(http.ResponseWriter, *match.Problem)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		c := &call{w: &answer{ResponseWriter: w}, r: r, id: rand.Text()}
@@ -210,7 +300,7 @@ func (s *Server) serve(route Route) http.Handler {
 			p := *problemOf(err)
 			p.Instance = c.id
 			c.leaveUnread()
-			writeProblem(c.w, &p)
+			tell(c.w, &p)
 		}
 		if c.w.status == 0 { // the handler wrote nothing, which is an empty answer
 			c.w.status = http.StatusOK
@@ -256,7 +346,13 @@ func (s *Server) handle(route Route, c *call) (err error) {
 
 // authorize finds out who calls and whether they may.
 func (s *Server) authorize(route Route, c *call) error {
+	if route.Scope == scopeSigned && s.signed(c) {
+		return nil
+	}
 	token, ok := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
+	if _, password, basic := c.r.BasicAuth(); basic { // of callers that can put it into an address alone
+		token, ok = password, true
+	}
 	caller, err := s.Keys.find(token, time.Now())
 	switch {
 	case err != nil:
@@ -269,8 +365,9 @@ func (s *Server) authorize(route Route, c *call) error {
 		return problem(http.StatusForbidden, "scope", "the key has no scope "+string(route.Scope), "ask the operator for a key with this scope")
 	}
 	c.caller = caller
-	if route.Path == "/v1/match/hashes" {
-		return nil // which counts lines
+	c.r = c.r.WithContext(store.As(c.r.Context(), "key:"+caller.ID+" "+caller.Name))
+	if route.Path == "/v1/match/hashes" || route.Path == "/v1/match/stream" {
+		return nil // which count lines
 	}
 	if wait := caller.bucket.take(time.Now()); wait > 0 {
 		c.w.Header().Set("Retry-After", fmt.Sprint(int(wait/time.Second)+1))
@@ -323,6 +420,8 @@ func (s *Server) ready(c *call) error {
 	// that is loaded is verified.
 	check("lists_verified", *s.refreshed.Load() == nil, "a list could not be loaded as it was written; see the log")
 	check("lists_present", len(lists) > 0, "there is no list, so every upload is undecided")
+	stale := s.engine.Stale()
+	check("lists_fresh", len(stale) == 0, "not in step with their sources for too long, so what they apply to is undecided: "+strings.Join(stale, ", "))
 	check("serving", !s.leaving.Load(), "the server is shutting down")
 	status := http.StatusOK
 	if !a.Ready {
