@@ -92,7 +92,7 @@ type Server struct {
 	metrics *metrics
 
 	refreshing sync.Mutex
-	bringing   sync.Mutex // of submissions to their list
+	bringing   sync.Mutex            // of submissions to their list
 	refreshed  atomic.Pointer[error] // what the last refresh came to
 	told       string                // the policy that the audit log tells of; guarded by refreshing
 
