@@ -34,12 +34,15 @@ var floors = map[string]int{
 	"ingest/fakes":                 8,
 	"ingest/ncmec":                 8,
 	"ingest/stopncii":              8,
+	"ingest/submission":            8,
 	"ingest/threatexchange":        8,
 	"match/engine":                 8,
 	"match/review":                 9,
 	"cmd/tidemark":                 11,
 	"cmd/tidemark-wasm":            11,
 	"cmd/tidemark/internal/demo":   10,
+	"cmd/tidemark/internal/helper": 9,
+	"cmd/tidemark/internal/ledger": 9,
 	"cmd/tidemark/internal/server": 10,
 }
 
@@ -53,7 +56,7 @@ var homes = map[string][]string{
 	"github.com/dgraph-io/badger/v4":      {"index/store"},
 	"github.com/cenkalti/backoff/v5":      {"ingest"},
 	"github.com/alecthomas/kong":          {"cmd/tidemark"},
-	"github.com/goccy/go-yaml":            {"cmd/tidemark"},
+	"github.com/goccy/go-yaml":            {"cmd/tidemark", "cmd/tidemark/internal/helper"},
 	"github.com/schollz/progressbar/v3":   {"cmd/tidemark"},
 	"github.com/prometheus/client_golang": {"cmd/tidemark", "cmd/tidemark/internal/server"},
 	"golang.org/x/term":                   {"cmd/tidemark"},
@@ -147,6 +150,47 @@ func TestHashStandsAlone(t *testing.T) {
 			if !slices.ContainsFunc(want, func(w string) bool { return dep == w || strings.HasPrefix(dep, w+"/") }) {
 				t.Errorf("on %s, hash depends on %s, want only %s", platform, dep, cmp.Or(strings.Join(want, ", "), "the standard library"))
 			}
+		}
+	}
+}
+
+// TestHelperStandsAlone pins what the module for pages links: of this
+// repository hash and hash/media alone, of others the decoders of x/image, and
+// nothing that opens a connection or starts a program.
+func TestHelperStandsAlone(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "./cmd/tidemark-wasm")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := []string{"cmd/tidemark-wasm", "hash", "hash/media", "hash/media/jpeg"}
+	for _, dep := range strings.Fields(string(out)) {
+		first, _, _ := strings.Cut(dep, "/")
+		within, ours := strings.CutPrefix(dep, module+"/")
+		switch {
+		case ours && slices.Contains(own, within), strings.HasPrefix(dep, "golang.org/x/image/"):
+		case ours, strings.Contains(first, "."), dep == "net", strings.HasPrefix(dep, "net/"), dep == "os/exec", dep == "plugin":
+			t.Errorf("cmd/tidemark-wasm depends on %s", dep)
+		}
+	}
+	for _, dep := range own {
+		if !strings.Contains(string(out), module+"/"+dep+"\n") {
+			t.Errorf("cmd/tidemark-wasm does not depend on %s; this test has to follow", dep)
+		}
+	}
+}
+
+// TestSubmissionsReachNoIndex checks that what takes submissions can't tell
+// whether a hash is known: it links nothing that holds or searches a list.
+func TestSubmissionsReachNoIndex(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "./ingest/submission").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		if within, ours := strings.CutPrefix(dep, module+"/"); ours && !slices.Contains([]string{"ingest/submission", "hash", "match"}, within) {
+			t.Errorf("ingest/submission depends on %s", within)
 		}
 	}
 }
