@@ -35,6 +35,8 @@ type cli struct {
 	List    listCmd    `cmd:"" help:"Make, fill, show and remove hash lists."`
 	Sync    syncCmd    `cmd:"" help:"Bring lists into step with the services they come from."`
 	Serve   serveCmd   `cmd:"" help:"Judge uploads over HTTP."`
+	Submit  submitCmd  `cmd:"" help:"Submit hashes of your own pictures, and nothing else."`
+	Helper  helperCmd  `cmd:"" help:"Put up the page on which people submit hashes of their own pictures."`
 	Key     keyCmd     `cmd:"" help:"Make, show and revoke keys for the HTTP service."`
 	Config  configCmd  `cmd:"" help:"Look at the configuration."`
 	Backup  backupCmd  `cmd:"" help:"Write all lists to one file."`
