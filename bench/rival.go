@@ -41,9 +41,9 @@ func (p *picture) measureOutside(ctx context.Context, rivals []string, rounds in
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	tidemark := filepath.Join(dir, "tidemark")
-	if text, err := exec.CommandContext(ctx, "go", "-C", "..", "build", "-o", tidemark, "./cmd/tidemark").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w: %s", err, text)
+	tidemark, err := buildTidemark(ctx, dir)
+	if err != nil {
+		return nil, err
 	}
 	programs := []program{
 		{"tidemark hash --kind pdq-512", []string{tidemark, "hash", "--kind", "pdq-512"}},
@@ -93,6 +93,15 @@ func (p *picture) measureOutside(ctx context.Context, rivals []string, rounds in
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// buildTidemark builds the tidemark command in dir and returns its name.
+func buildTidemark(ctx context.Context, dir string) (name string, err error) {
+	name = filepath.Join(dir, "tidemark")
+	if text, err := exec.CommandContext(ctx, "go", "-C", "..", "build", "-o", name, "./cmd/tidemark").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w: %s", err, text)
+	}
+	return name, nil
 }
 
 // run returns the processor time that the program takes with files, and what it
