@@ -38,10 +38,11 @@ func writeList(t *testing.T, dir string, round, n int) string {
 // TestKilledImport kills imports at random moments: the list is then as it was
 // before or holds all that the file has, and the store opens.
 func TestKilledImport(t *testing.T) {
-	const rounds, entries = 20, 20000
+	const entries = 20000
+	rounds := testenv.Kills(t, 20)
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "lists")
-	if code, _, stderr := tidemark(t, "", "list", "create", "--store", folder, "trial"); code != 0 {
+	if code, _, stderr := tidemark(t, "", "list", "create", "--store", folder, "--growth", "off", "trial"); code != 0 {
 		t.Fatal(stderr)
 	}
 	start := func(file string) *exec.Cmd {
