@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +36,8 @@ type auditShowCmd struct {
 func (auditShowCmd) Help() string {
 	return `
 Each line is a record of the log, the first first: changes of lists and of how they are matched,
-decisions on held changes, and reads that reveal hashes. Lists and entries are named, hashes never.
+decisions on held changes and quarantine, the policy that a server judges by, keys that were made and
+revoked, and reads that reveal hashes. Lists and entries are named, hashes never.
 
 Examples:
 
@@ -77,15 +79,13 @@ func auditDetail(r store.AuditRecord) string {
 		words = append(words, fmt.Sprintf("held change %d", r.Held))
 	}
 	if b, a := r.Before, r.After; b != nil && a != nil {
-		if b.Mode != a.Mode {
-			words = append(words, fmt.Sprintf("mode %s, was %s", a.Mode, b.Mode))
-		} else {
-			words = append(words, "settings")
-		}
+		words = append(words, settingsWords(b, a)...)
 	} else if a != nil {
 		words = append(words, "mode "+string(a.Mode))
 	}
-	if n := len(r.Entries); n > 0 {
+	if n := len(r.Entries); n == 1 {
+		words = append(words, "entry "+r.Entries[0])
+	} else if n > 1 {
 		words = append(words, count(n, "entry"))
 	}
 	if r.Words != "" {
@@ -97,12 +97,27 @@ func auditDetail(r store.AuditRecord) string {
 	return strings.ReplaceAll(strings.Join(words, "; "), "\n", "; ")
 }
 
+// settingsWords says which settings of a list changed.
+func settingsWords(b, a *store.List) (words []string) {
+	changed := func(name string, before, after any) {
+		if !reflect.DeepEqual(before, after) {
+			words = append(words, fmt.Sprintf("%s %v, was %v", name, after, before))
+		}
+	}
+	changed("mode", b.Mode, a.Mode)
+	changed("surfaces", b.Surfaces, a.Surfaces)
+	changed("radius", b.Radius, a.Radius)
+	changed("redistributed", termsWords(b.Redistribute), termsWords(a.Redistribute))
+	changed("brakes", brakesWords(b.Brakes), brakesWords(a.Brakes))
+	return words
+}
+
 type auditExportCmd struct{}
 
 func (auditExportCmd) Help() string {
 	return `
 Prints JSON lines: the records, then a checkpoint that commits to all of them, signed with the key
-in the store's folder. Keep the checkpoints elsewhere: who can write to the store can sign another
+that --audit-key-file names, or else that in the store's folder. Keep the checkpoints elsewhere: who can write to the store can sign another
 log, but not one that agrees with a checkpoint that you hold.
 
 Examples:

@@ -7,17 +7,37 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
 	"github.com/tidemark-project/tidemark/index/store"
 )
 
-// storeOptions reads the key that the settings name.
+// storeOptions returns what the settings say of the store.
 func (s *session) storeOptions() (store.Options, error) {
-	key, err := readKey(s.EncryptionKeyFile)
-	return store.Options{Key: key}, err
+	o := store.Options{KeyRotation: s.KeyRotation, AuditKeyFile: s.AuditKeyFile, Beside: []string{server.KeysName}, Brakes: map[string]store.Brakes{}}
+	for name, l := range s.sources.file.Lists {
+		o.Brakes[name] = l.Brakes.brakes()
+	}
+	var err error
+	o.Key, err = s.masterKey()
+	return o, err
 }
 
-// readKey reads a master key: 64 hexadecimal digits, or 32 bytes as they are.
+// masterKey reads the key that encrypts the store, nil if there is none.
+func (s *session) masterKey() ([]byte, error) {
+	text := s.sources.env[encryptionKeyEnv]
+	switch {
+	case text == "":
+		return readKey(s.EncryptionKeyFile)
+	case s.EncryptionKeyFile != "":
+		return nil, fmt.Errorf("both %s and encryption-key-file give a key: leave one out", encryptionKeyEnv)
+	}
+	return parseKey(encryptionKeyEnv, []byte(text))
+}
+
+// readKey reads a master key in a file: 64 hexadecimal digits, or 32 bytes as
+// they are.
 func readKey(name string) ([]byte, error) {
 	if name == "" {
 		return nil, nil
@@ -29,41 +49,52 @@ func readKey(name string) ([]byte, error) {
 	if len(b) == store.KeySize {
 		return b, nil
 	}
+	return parseKey(name, b)
+}
+
+// parseKey reads a master key in hexadecimal digits. Its errors don't repeat
+// them.
+func parseKey(name string, text []byte) ([]byte, error) {
 	key := make([]byte, store.KeySize)
-	text := bytes.TrimSpace(b)
+	text = bytes.TrimSpace(text)
 	if len(text) != hex.EncodedLen(store.KeySize) {
 		return nil, fmt.Errorf("%s is no key: it has to hold 64 hexadecimal digits, as \"openssl rand -hex 32\" prints them", name)
 	}
 	if _, err := hex.Decode(key, text); err != nil {
-		// Not the error itself, which has a part of the key.
 		return nil, fmt.Errorf("%s is no key: it has to hold 64 hexadecimal digits", name)
 	}
 	return key, nil
 }
 
 type backupCmd struct {
-	To string `arg:"" name:"to" placeholder:"FILE|DIR" help:"A new file, or a folder in which one is made with the time in its name."`
+	To string `arg:"" name:"to" placeholder:"DIR" help:"A folder that is missing, empty, or an earlier backup, which is brought up to date."`
 }
 
 func (backupCmd) Help() string {
 	return `
-Writes all lists with their chains and held changes, and the audit log, to one file, and reads it
-back. What was erased is not in it. The file is encrypted if the store is, with the same key; else it
-holds the hashes openly. A backup that was cut short leaves a file that ends in .partial and never
-one that looks whole: begin it again. The keys of the HTTP service, which stand beside the lists,
-and the key that signs the audit log are not in it.
+Writes all lists with their chains and held changes, the audit log and the keys of the HTTP service
+to a folder, and reads them back. What is there from an earlier backup and still holds is kept, so
+that the next one writes what is new, and one that was cut short goes on where it ended. Until the
+last file is written, the folder holds the earlier backup. What was erased goes from it as well: to
+keep an older state, copy the folder.
+
+The files are encrypted if the store is, with the same key; else they hold the hashes openly. The key
+that signs the audit log is not in them: a restored store goes on with a key of its own, which the log
+names, or with that of audit_key_file.
 
 Examples:
 
-    tidemark backup /backups
-    tidemark backup lists.backup --encryption-key-file master.key`
+    tidemark backup /backups/tidemark
+    tidemark backup /backups/tidemark --encryption-key-file master.key`
 }
 
 // backupLine is what --json prints of a backup.
 type backupLine struct {
 	V     int                `json:"v"`
-	File  string             `json:"file"`
-	Bytes int64              `json:"bytes,omitempty"`
+	Path  string             `json:"path"`
+	Bytes int64              `json:"bytes,omitempty"` // in all
+	Kept  int64              `json:"kept,omitempty"`  // of these, those that were there before
+	Keys  bool               `json:"keys"`            // whether the keys of the HTTP service are in it
 	Lists []store.BackupList `json:"lists"`
 }
 
@@ -74,28 +105,37 @@ func (c *backupCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		if s.json {
-			return jsonLines(s.stdout).Encode(backupLine{1, b.Path, b.Bytes, append([]store.BackupList{}, b.Lists...)})
+			return jsonLines(s.stdout).Encode(newBackupLine(b))
 		}
-		s.say("%s is a backup of %s", b.Path, count(len(b.Lists), "list"))
+		s.say("%s is a backup of %s: %d bytes, of which %d were there before", b.Path, count(len(b.Lists), "list"), b.Bytes, b.Kept)
+		if _, ok := b.Files[server.KeysName]; !ok {
+			s.say("it holds no keys of the HTTP service, since there are none")
+		}
 		return nil
 	})
 }
 
+func newBackupLine(b store.Backup) backupLine {
+	_, keys := b.Files[server.KeysName]
+	return backupLine{1, b.Path, b.Bytes, b.Kept, keys, append([]store.BackupList{}, b.Lists...)}
+}
+
 type restoreCmd struct {
-	File   string `arg:"" placeholder:"FILE" help:"A backup."`
+	From   string `arg:"" name:"from" placeholder:"DIR" help:"A backup."`
 	Reason string `placeholder:"TEXT" help:"Why lists that may not be redistributed are restored."`
 }
 
 func (restoreCmd) Help() string {
 	return `
-Makes a store of a backup in the folder that --store names, which has to be missing or empty. Each
-list is computed anew from its chain, and the folder appears only if all have the roots that the
-backup names. A list that may not be redistributed needs a reason, which the audit log of the new
-store keeps. With --encryption-key-file a plain backup becomes an encrypted store.
+Makes a store of a backup in the folder that --store names, which has to be missing or empty. The
+keys of the HTTP service come back with it: those that were revoked after it was made are to be revoked
+again. Each list is computed anew from its chain, and the folder appears only if all have the roots
+that the backup names. A list that may not be redistributed needs a reason, which the audit log of the
+new store keeps. With --encryption-key-file a plain backup becomes an encrypted store.
 
 Examples:
 
-    tidemark restore lists.backup --store /srv/tidemark --reason "the disk failed"`
+    tidemark restore /backups/tidemark --store /srv/tidemark --reason "the disk failed"`
 }
 
 func (c *restoreCmd) Run(ctx context.Context, s *session) error {
@@ -103,16 +143,21 @@ func (c *restoreCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	b, err := store.Restore(ctx, c.File, s.Store, o, c.Reason)
+	b, err := store.Restore(ctx, c.From, s.Store, o, c.Reason)
 	if _, ok := errors.AsType[*store.ProvenanceError](err); ok {
 		return fmt.Errorf("%w\nif you have to restore them here, say why with --reason", err)
 	} else if err != nil {
 		return err
 	}
 	if s.json {
-		return jsonLines(s.stdout).Encode(backupLine{V: 1, File: b.Path, Lists: append([]store.BackupList{}, b.Lists...)})
+		return jsonLines(s.stdout).Encode(newBackupLine(b))
 	}
 	s.say("%s holds %s, verified", s.Store, count(len(b.Lists), "list"))
+	if _, ok := b.Files[server.KeysName]; ok {
+		s.say("keys of the HTTP service that were revoked after %s are valid again: look at \"tidemark key list\"", b.Time.Format(time.DateTime))
+	} else {
+		s.say("the backup holds no keys of the HTTP service: make new ones with \"tidemark key create\"")
+	}
 	return nil
 }
 
@@ -132,7 +177,7 @@ Examples:
 }
 
 func (c *keyRotateCmd) Run(ctx context.Context, s *session) error {
-	from, err := readKey(s.EncryptionKeyFile)
+	from, err := s.masterKey()
 	if err != nil {
 		return err
 	}

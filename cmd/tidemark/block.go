@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -16,54 +17,79 @@ const uploads = 100_000
 // functions of that name differ.
 const functions = 2
 
-// falseAlarms is what chance makes of a list, per 100,000 uploads.
-type falseAlarms struct {
-	hashes int     // PDQ that are matched by distance
-	radius int     // of PDQ
-	all    float64 // expected false matches
-	blocks float64 // of these, those that would block
+// policyOf returns how a list is matched as far as the store says.
+func policyOf(l store.List) match.ListPolicy {
+	return match.ListPolicy{Mode: l.Mode, Surfaces: l.Surfaces, Radius: l.Radius}
 }
 
-// expectFalseAlarms counts a list's PDQ hashes, and estimates from above how
-// many uploads that have nothing to do with it match. Digests do not match by
-// chance.
-func expectFalseAlarms(ctx context.Context, st *store.Store, p match.ListPolicy, list string) (f falseAlarms, err error) {
+// countPDQ counts a list's hashes that are matched by distance; a list that is
+// not there has none.
+func countPDQ(ctx context.Context, st *store.Store, list string) (n int, err error) {
 	v, err := st.Snapshot(ctx, list)
-	if err != nil {
-		return f, err
+	if errors.Is(err, store.ErrNoList) {
+		return 0, nil
+	} else if err != nil {
+		return 0, err
 	}
 	defer v.Close()
 	for e, err := range v.Entries(ctx) {
 		if err != nil {
-			return f, err
+			return 0, err
 		}
 		for _, h := range e.Hashes {
 			if h.Kind == hash.KindPDQ && !h.Quarantined {
-				f.hashes++
+				n++
 			}
 		}
 	}
-	f.radius = p.RadiusOf(hash.KindPDQ)
-	f.all = p.FalseMatches(float64(uploads*functions) * float64(f.hashes))
-	if p.Ceiling(hash.KindPDQ) == match.Block {
-		f.blocks = f.all
-	}
-	return f, nil
+	return n, nil
 }
 
-// checkBlock says what a list that is to block will do by chance, and refuses
-// more than the settings allow.
-func (s *session) checkBlock(ctx context.Context, st *store.Store, p match.ListPolicy, list string) error {
-	f, err := expectFalseAlarms(ctx, st, p, list)
+// checkBlock is the one way in which a list comes to block: it returns what to
+// say about what chance makes of that, estimated from above, and refuses more
+// than the settings allow. What the configuration file says of the list counts
+// as well. Digests do not match by chance.
+func (s *session) checkBlock(ctx context.Context, st *store.Store, file *configFile, l store.List) (words string, err error) {
+	if l.Mode != match.ModeBlock {
+		return "", nil
+	}
+	p := file.Lists[l.Name].Over(policyOf(l))
+	p.Mode = l.Mode
+	n, err := countPDQ(ctx, st, l.Name)
+	if err != nil || n == 0 {
+		return "", err
+	}
+	all := p.FalseMatches(float64(uploads*functions) * float64(n))
+	blocked := 0.0
+	if p.Ceiling(hash.KindPDQ) == match.Block {
+		blocked = all
+	}
+	if blocked > s.MaxFalseBlocks {
+		return "", fmt.Errorf("the list %s, with %d PDQ hashes at radius %d, would block %.3g uploads in %d by chance, and max-false-blocks is %v\ntake pdq out of its block_on, give it a smaller radius, or raise max-false-blocks", l.Name, n, p.RadiusOf(hash.KindPDQ), blocked, uploads, s.MaxFalseBlocks)
+	}
+	words = fmt.Sprintf("%s has %d PDQ hashes: at radius %d expect up to %.3g false matches in %d uploads, of which %.3g would be blocked", l.Name, n, p.RadiusOf(hash.KindPDQ), all, uploads, blocked)
+	if blocked == 0 {
+		words += "\nits digests block; a PDQ match goes to review, unless the configuration file says block_on: [pdq]"
+	}
+	return words, nil
+}
+
+// checkBlocks checks, before they are matched against, those lists that block on
+// PDQ: by what is stored, and by what the configuration file says of them.
+func (s *session) checkBlocks(ctx context.Context, st *store.Store, file *configFile) error {
+	lists, err := st.Lists(ctx)
 	if err != nil {
 		return err
 	}
-	s.say("%s has %d PDQ hashes: at radius %d expect up to %.3g false matches in %d uploads, of which %.3g would be blocked", list, f.hashes, f.radius, f.all, uploads, f.blocks)
-	if f.blocks > s.MaxFalseBlocks {
-		return fmt.Errorf("the list %s would block %.3g uploads in %d by chance, and max-false-blocks is %v\ntake pdq out of its block_on, give it a smaller radius, or raise max-false-blocks", list, f.blocks, uploads, s.MaxFalseBlocks)
-	}
-	if f.hashes > 0 && f.blocks == 0 {
-		s.say("its digests block; a PDQ match goes to review, unless the configuration file says block_on: [pdq]")
+	for _, l := range lists {
+		p := file.Lists[l.Name].Over(policyOf(l.List))
+		if p.Ceiling(hash.KindPDQ) != match.Block {
+			continue
+		}
+		l.Mode = p.Mode
+		if _, err := s.checkBlock(ctx, st, file, l.List); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
 
@@ -100,7 +99,7 @@ func (c *doctorCmd) config(s *session, tell func(finding)) {
 }
 
 func (c *doctorCmd) store(ctx context.Context, s *session, tell func(finding)) {
-	if _, err := os.Stat(s.Store); errors.Is(err, os.ErrNotExist) {
+	if s.noStore() {
 		tell(finding{Check: "store", State: stateNote, Words: "there are no lists in " + s.Store, Remedy: `make one with "tidemark list create NAME", or name another folder with --store`})
 		return
 	}
@@ -150,7 +149,10 @@ func (c *doctorCmd) list(ctx context.Context, st *store.Store, l store.Status, t
 	}
 	tell(finding{Check: check, State: stateOK, Words: fmt.Sprintf("%s, mode %s, seq %d, root %s, verified", count(v.Entries, "entry"), l.Mode, v.Changes, v.Root[:12])})
 	if l.Quarantined > 0 {
-		tell(finding{Check: check, State: stateNote, Words: fmt.Sprintf("%s quarantined: kept, but not matched, because blank pictures have such hashes", count(l.Quarantined, "hash"))})
+		tell(finding{Check: check, State: stateNote, Words: fmt.Sprintf("%s quarantined: kept, but not matched", count(l.Quarantined, "hash")), Remedy: fmt.Sprintf("\"tidemark list quarantine %s\" shows which, and why", l.Name)})
+	}
+	if l.Held > 0 {
+		tell(finding{Check: check, State: stateNote, Words: count(l.Held, "change") + " held for a person", Remedy: fmt.Sprintf("\"tidemark list held %s\" shows why", l.Name)})
 	}
 	if l.Entries == 0 && l.Mode != match.ModeBenign {
 		tell(finding{Check: check, State: stateNote, Words: "it is empty, so nothing can match it", Remedy: fmt.Sprintf("fill it with \"tidemark list import %s FILE\"", l.Name)})

@@ -1,16 +1,16 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
+	"github.com/tidemark-project/tidemark/index/store"
 )
 
 type keyCmd struct {
@@ -23,10 +23,29 @@ type keyCmd struct {
 // openKeys opens the keys of the store's folder, which has to be there.
 func (s *session) openKeys() (*server.Keys, error) {
 	// A file of keys in an empty folder would keep a store from being made there.
-	if files, err := os.ReadDir(s.Store); errors.Is(err, fs.ErrNotExist) || err == nil && len(files) == 0 {
+	if s.noStore() {
 		return nil, exit{exitStale, fmt.Errorf("there are no lists in %s, and keys are kept beside them\nmake one with \"tidemark list create NAME\", or name another folder with --store", s.Store)}
 	}
 	return server.OpenKeys(s.Store)
+}
+
+// changeKeys has f make or revoke a key, and the audit log tell of it: a server
+// that holds the store does so itself.
+func (s *session) changeKeys(ctx context.Context, f func(*server.Keys) error) error {
+	keys, err := s.openKeys()
+	if err != nil {
+		return err
+	}
+	st, err := s.openStore(false)
+	if errors.Is(err, store.ErrLocked) {
+		return f(keys)
+	} else if err != nil {
+		return err
+	}
+	if err = f(keys); err == nil {
+		err = keys.Audit(ctx, st)
+	}
+	return errors.Join(err, st.Close())
 }
 
 type keyCreateCmd struct {
@@ -68,15 +87,11 @@ func newKeyLine(k server.Key) keyLine {
 	return keyLine{1, k.ID, k.Name, k.Scopes, k.Rate, k.Created, k.Expires, k.Revoked, ""}
 }
 
-func (c *keyCreateCmd) Run(s *session) error {
-	keys, err := s.openKeys()
-	if err != nil {
-		return err
-	}
+func (c *keyCreateCmd) Run(ctx context.Context, s *session) error {
 	if c.Expires < 0 {
 		return fmt.Errorf("--expires %v is over already", c.Expires)
 	}
-	key := server.Key{Name: c.Name, Rate: c.Rate, Created: time.Now().UTC().Truncate(time.Second)}
+	key := server.Key{Name: c.Name, Rate: c.Rate, Created: time.Now().UTC().Truncate(time.Second), By: person()}
 	if c.Expires > 0 {
 		key.Expires = new(key.Created.Add(c.Expires))
 	}
@@ -85,7 +100,11 @@ func (c *keyCreateCmd) Run(s *session) error {
 			key.Scopes = append(key.Scopes, server.Scope(scope))
 		}
 	}
-	key, token, err := keys.Create(key)
+	var token string
+	err := s.changeKeys(ctx, func(keys *server.Keys) (err error) {
+		key, token, err = keys.Create(key)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -160,12 +179,12 @@ Examples:
     tidemark key revoke 5f0c9b1e3a77`
 }
 
-func (c *keyRevokeCmd) Run(s *session) error {
-	keys, err := s.openKeys()
-	if err != nil {
+func (c *keyRevokeCmd) Run(ctx context.Context, s *session) error {
+	var key server.Key
+	err := s.changeKeys(ctx, func(keys *server.Keys) (err error) {
+		key, err = keys.Revoke(c.ID, time.Now().UTC().Truncate(time.Second), person())
 		return err
-	}
-	key, err := keys.Revoke(c.ID, time.Now().UTC().Truncate(time.Second))
+	})
 	if err != nil {
 		return err
 	}

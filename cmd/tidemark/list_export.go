@@ -18,9 +18,10 @@ type listExportCmd struct {
 
 func (listExportCmd) Help() string {
 	return `
-Prints one line a hash: kind, value, entry, label and quality, or with --json objects that
-"list import" reads. A list of a partner, made by "sync" or with --no-redistribute, needs a reason.
-Each export is told to the audit log before it begins.
+Prints one line a hash: kind, value, entry, label and quality, or with --json objects. "list import"
+reads both; only JSON keeps ids and labels with characters that a terminal would not show. A list of a
+partner, made by "sync" or with --no-redistribute, needs a reason. Each export is told to the audit
+log before it begins.
 
 Examples:
 
@@ -58,9 +59,13 @@ func (c *listExportCmd) Run(ctx context.Context, s *session) error {
 		w := bufio.NewWriter(s.stdout)
 		lines := jsonLines(w)
 		t := s.newTable(column{title: "KIND", width: 6}, column{title: "VALUE", width: 64}, column{title: "ENTRY"}, column{title: "LABEL"}, column{title: "QUALITY", right: true})
+		escaped := 0
 		for e, err := range v.Entries(ctx) {
 			if err != nil {
 				return err
+			}
+			if printable(e.ID) != e.ID || printable(e.Label) != e.Label {
+				escaped++
 			}
 			for _, h := range e.Hashes {
 				line := exported{1, e.ID, h.Kind, h.Text(), e.Label, h.Quality, h.Quarantined}
@@ -85,6 +90,9 @@ func (c *listExportCmd) Run(ctx context.Context, s *session) error {
 					return err
 				}
 			}
+		}
+		if escaped > 0 && !s.json {
+			s.say("%s with characters that were escaped; --json prints them as they are", count(escaped, "entry"))
 		}
 		return errors.Join(t.flush(), w.Flush())
 	})

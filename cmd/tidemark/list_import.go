@@ -24,9 +24,13 @@ type listImportCmd struct {
 func (listImportCmd) Help() string {
 	return `
 Reads CSV with a header that names at least kind and value (and entry, label, quality if there are
-such), JSON lines with the same names, lines of a kind and a value, or bare values if --kind says
-what they are. All is applied in one change, or, if a line is bad, nothing. An entry that is on the
-list already is replaced; nothing is removed.
+such), JSON lines with the same names, lines of a kind and a value, what "list export" prints, or bare
+values if --kind says what they are. All is applied in one change, or, if a line is bad, nothing. An entry that is on the
+list already is replaced; nothing is removed. A file without a hash changes nothing: it is told, and
+the exit code is 0.
+
+A change that does more than the list's brakes allow is held, and the exit code is 2: "list held"
+shows it, "list accept" applies it and "list drop" forgets it.
 
 Examples:
 
@@ -90,6 +94,9 @@ func (c *listImportCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
+		if rep.Hashes == 0 {
+			s.say("%s holds no hash: nothing was changed", c.File)
+		}
 		return c.tell(s, rep)
 	})
 }
@@ -100,7 +107,7 @@ func (c *listImportCmd) tell(s *session, rep hashfile.Report) error {
 	}
 	a := rep.Applied
 	if a.Quarantined > 0 {
-		s.say("quarantined %s: kept, but not matched, because blank pictures have such hashes", count(a.Quarantined, "hash"))
+		s.say("quarantined %s: kept, but not matched; \"tidemark list quarantine %s\" shows which, and why", count(a.Quarantined, "hash"), c.Name)
 	}
 	l := imported{1, c.Name, rep.Hashes, rep.Bad, a.Added, a.Replaced, a.Unchanged, a.Quarantined, a.Status.Entries, a.Status.Version.Seq, a.Status.Version.Root}
 	if s.json {

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -24,8 +26,11 @@ type settings struct {
 	MaxPixels int64  `group:"settings" placeholder:"N" default:"100000000" help:"Most pixels in a picture (${default})."`
 	MaxSide   int    `group:"settings" placeholder:"N" default:"16384" help:"Most pixels on a side (${default})."`
 
-	EncryptionKeyFile string  `group:"settings" placeholder:"FILE" help:"File with the master key of an encrypted store, 64 hexadecimal digits."`
-	MaxFalseBlocks    float64 `group:"settings" placeholder:"N" default:"1" help:"Most uploads in 100,000 that a list may block by chance (${default})."`
+	EncryptionKeyFile string        `group:"settings" placeholder:"FILE" help:"File with the master key of an encrypted store, 64 hexadecimal digits; or put them in TIDEMARK_ENCRYPTION_KEY."`
+	KeyRotation       time.Duration `group:"settings" placeholder:"TIME" default:"240h" help:"How long an encrypted store uses one data key for what it writes (${default})."`
+	AuditKeyFile      string        `group:"settings" placeholder:"FILE" help:"File with the key that signs the audit log, made if it is missing (audit.key in the store's folder)."`
+	EraseAfter        time.Duration `group:"settings" placeholder:"TIME" default:"720h" help:"How long what left a list can be brought back; a server then erases it (${default})."`
+	MaxFalseBlocks    float64       `group:"settings" placeholder:"N" default:"1" help:"Most uploads in 100,000 that a list may block by chance (${default})."`
 }
 
 // limits returns the limits that the settings say.
@@ -38,6 +43,11 @@ func (s *settings) Validate() error {
 	for name, v := range map[string]int64{"max-bytes": int64(s.MaxBytes), "max-pixels": s.MaxPixels, "max-side": int64(s.MaxSide)} {
 		if v <= 0 {
 			return fmt.Errorf("%s is %d; it has to be at least 1", name, v)
+		}
+	}
+	for name, d := range map[string]time.Duration{"key-rotation": s.KeyRotation, "erase-after": s.EraseAfter} {
+		if d <= 0 {
+			return fmt.Errorf("%s is %v; it has to be more than 0", name, d)
 		}
 	}
 	if !(s.MaxFalseBlocks >= 0) {
@@ -107,6 +117,13 @@ func newSources(environ []string) *sources {
 
 const envPrefix = "TIDEMARK_"
 
+// encryptionKeyEnv may hold the master key itself.
+const encryptionKeyEnv = envPrefix + "ENCRYPTION_KEY"
+
+// kubernetes are the variables that Kubernetes sets where a service is called
+// tidemark.
+var kubernetes = regexp.MustCompile(`^TIDEMARK_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
 func envName(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
@@ -160,8 +177,8 @@ func (s *sources) Validate(app *kong.Application) error {
 		switch {
 		case slices.Contains(known, name):
 		case strings.HasPrefix(name, "TIDEMARK_TEST_"): // ours, for tests
-		case strings.HasPrefix(name, "TIDEMARK_SERVICE_"), strings.HasPrefix(name, "TIDEMARK_PORT"):
-			// Kubernetes sets these where a service is called tidemark.
+		case name == encryptionKeyEnv: // a secret, which neither a flag nor the file may hold
+		case kubernetes.MatchString(name):
 		default:
 			return fmt.Errorf("the environment has %s, which is no setting%s", name, suggest(name, known))
 		}

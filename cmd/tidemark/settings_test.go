@@ -19,6 +19,9 @@ func TestPrecedence(t *testing.T) {
 		"max_side":   {"1", "2", "3", "16384"},
 
 		"encryption_key_file": {"by-flag.key", "by-env.key", "by-file.key", ""},
+		"key_rotation":        {"1h0m0s", "2h0m0s", "3h0m0s", "240h0m0s"},
+		"audit_key_file":      {"by-flag.key", "by-env.key", "by-file.key", ""},
+		"erase_after":         {"1h0m0s", "2h0m0s", "3h0m0s", "720h0m0s"},
 		"max_false_blocks":    {"0.25", "0.5", "2", "1"},
 	}
 	config := filepath.Join(t.TempDir(), "tidemark.yaml")

@@ -15,6 +15,7 @@ import (
 	"github.com/tidemark-project/tidemark/ingest/ncmec"
 	"github.com/tidemark-project/tidemark/ingest/stopncii"
 	"github.com/tidemark-project/tidemark/ingest/threatexchange"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // sourceConfig names what a list is kept in step with.
@@ -29,7 +30,7 @@ type sourceConfig struct {
 	PasswordFile string `yaml:"password_file"`
 	PasswordEnv  string `yaml:"password_env"`
 	CAFile       string `yaml:"ca_file"` // of certificates to trust instead of the system's
-	Every        string `yaml:"every"`   // how often "sync --watch" looks
+	Every        string `yaml:"every"`   // how often "serve" and "sync --watch" look
 
 	Since    string   `yaml:"since"`     // ncmec: leave out what did not change since this day
 	Members  []string `yaml:"members"`   // ncmec: leave out entries of others, by name or id
@@ -37,6 +38,9 @@ type sourceConfig struct {
 	Path     string   `yaml:"path"`      // file: a file or folder, if it is not at a URL
 	HashKind string   `yaml:"hash_kind"` // file: of values that come without one
 }
+
+// sourceKinds are the kinds of sources.
+var sourceKinds = []string{"ncmec", "stopncii", "threatexchange", "file"}
 
 // routeConfig sends some of a source's entries to a list of their own, or
 // nowhere.
@@ -63,6 +67,20 @@ func (c *sourceConfig) every() (time.Duration, error) {
 	return d, nil
 }
 
+// leastStale is when a list becomes stale that is looked at often.
+const leastStale = 24 * time.Hour
+
+// staleAfter returns how long a list counts as up to date after its source was
+// read to the end, unless the file says so itself: three intervals, and at
+// least a day.
+func (c *sourceConfig) staleAfter() match.Span {
+	every, err := c.every()
+	if err != nil {
+		return 0 // which the check refuses
+	}
+	return match.Span(max(3*every, leastStale))
+}
+
 // checkSources checks what can be checked of the sources without calling them.
 func (f *configFile) checkSources() error {
 	fills := map[string]string{} // list, by which list's source it is filled
@@ -86,11 +104,21 @@ func (f *configFile) checkSources() error {
 	return nil
 }
 
+// sourced returns the lists that are filled from a source.
+func (f *configFile) sourced() []string {
+	var names []string
+	for name, l := range f.Lists {
+		if l.Source != nil {
+			names = append(append(names, name), l.target(name).routed()...)
+		}
+	}
+	return names
+}
+
 func (l *listConfig) check() error {
 	c := l.Source
-	kinds := []string{"ncmec", "stopncii", "threatexchange", "file"}
-	if !slices.Contains(kinds, c.Kind) {
-		return fmt.Errorf("source.kind: %q is none; there are %s", c.Kind, strings.Join(kinds, ", "))
+	if !slices.Contains(sourceKinds, c.Kind) {
+		return fmt.Errorf("source.kind: %q is none; there are %s", c.Kind, strings.Join(sourceKinds, ", "))
 	}
 	if _, err := c.every(); err != nil {
 		return fmt.Errorf("source.%w", err)
@@ -101,6 +129,7 @@ func (l *listConfig) check() error {
 	for key, misplaced := range map[string]bool{
 		"user": c.User != "" && c.Kind != "ncmec", "since": c.Since != "" && c.Kind != "ncmec", "members": c.Members != nil && c.Kind != "ncmec",
 		"group": c.Group != "" && c.Kind != "threatexchange", "path": c.Path != "" && c.Kind != "file", "hash_kind": c.HashKind != "" && c.Kind != "file",
+		"password_file": c.PasswordFile != "" && c.Kind == "file", "password_env": c.PasswordEnv != "" && c.Kind == "file",
 	} {
 		if misplaced {
 			return fmt.Errorf("source.%s: a source of kind %s has none", key, c.Kind)

@@ -49,20 +49,20 @@ func TestKeys(t *testing.T) {
 			t.Errorf("find(%.12s..., %v) = %v, want %v", test.token, test.at, got, test.want)
 		}
 	}
-	text, err := os.ReadFile(filepath.Join(dir, keysName))
+	text, err := os.ReadFile(filepath.Join(dir, KeysName))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, _ := os.Stat(filepath.Join(dir, keysName)); info.Mode().Perm() != 0o600 || strings.Contains(string(text), token) {
+	if info, _ := os.Stat(filepath.Join(dir, KeysName)); info.Mode().Perm() != 0o600 || strings.Contains(string(text), token) {
 		t.Errorf("the keys' file has mode %v or a token in it", info.Mode())
 	}
-	if _, err := k.Revoke(forever.ID, later); err != nil {
+	if _, err := k.Revoke(forever.ID, later, "ana"); err != nil {
 		t.Fatal(err)
 	}
 	if opens(token, now) {
 		t.Error("a revoked key opens a server that was running")
 	}
-	if _, err := k.Revoke("none", later); err == nil {
+	if _, err := k.Revoke("none", later, "ana"); err == nil {
 		t.Error("Revoke of an unknown key: no error")
 	}
 	if all := serving.All(); len(all) != 2 || all[0].Revoked == nil || all[1].Rate != 5 {
@@ -79,7 +79,7 @@ func TestKeys(t *testing.T) {
 // never acknowledged, and anything else leaves no key valid.
 func TestKeysDamage(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, keysName)
+	path := filepath.Join(dir, KeysName)
 	k, err := OpenKeys(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestKeysDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := k.Revoke(key.ID, time.Now()); err != nil {
+	if _, err := k.Revoke(key.ID, time.Now(), "ana"); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)

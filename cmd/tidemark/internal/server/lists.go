@@ -8,11 +8,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/ingest"
 	"github.com/tidemark-project/tidemark/match"
 )
 
@@ -31,9 +33,13 @@ type List struct {
 	Held         int           `json:"held"`
 	Version      match.Version `json:"version"`
 	Changed      *time.Time    `json:"changed"` // null before the first change
+	Checked      *time.Time    `json:"checked"` // when it was last in step with its source; null if never
+	Stale        bool          `json:"stale"`   // that is so long ago that what it applies to is undecided
+	SourceError  string        `json:"source_error,omitempty"`
+	NextRun      *time.Time    `json:"next_run"` // when its source is read next; null if it has none
 }
 
-func newList(l store.Status) List {
+func (s *Server) newList(l store.Status) List {
 	a := List{
 		V: 1, List: l.Name, Mode: l.Mode, Surfaces: append([]string{}, l.Surfaces...),
 		Radius:       match.ListPolicy{Mode: l.Mode, Radius: l.Radius}.RadiusOf(hash.KindPDQ),
@@ -41,6 +47,17 @@ func newList(l store.Status) List {
 	}
 	if !l.Applied.IsZero() {
 		a.Changed = &l.Applied
+	}
+	if at := ingest.Checked(l); !at.IsZero() {
+		a.Checked = &at
+	}
+	a.Stale = slices.Contains(s.engine.Stale(), l.Name)
+	if s.Runs != nil {
+		last := s.Runs.Of(l.Name)
+		a.SourceError = last.Error
+		if !last.Next.IsZero() {
+			a.NextRun = &last.Next
+		}
 	}
 	return a
 }
@@ -58,7 +75,7 @@ func (s *Server) lists(c *call) error {
 	}
 	a := Lists{V: 1, Lists: []List{}}
 	for _, l := range all {
-		a.Lists = append(a.Lists, newList(l))
+		a.Lists = append(a.Lists, s.newList(l))
 	}
 	return writeJSON(c.w, http.StatusOK, a)
 }
@@ -68,7 +85,7 @@ func (s *Server) list(c *call) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c.w, http.StatusOK, newList(l))
+	return writeJSON(c.w, http.StatusOK, s.newList(l))
 }
 
 // readJSON reads the body, which is one object without unknown fields.
@@ -107,7 +124,7 @@ func (n *ListSettings) over(l store.List) (store.List, error) {
 	}
 	if n.Redistribute != nil {
 		if *n.Redistribute && !l.Redistribute {
-			return l, problem(http.StatusForbidden, "not_redistributable", "the list may not be redistributed", "its owner's terms say so; this can't be lifted here")
+			return l, problem(http.StatusForbidden, "not_redistributable", "the list may not be redistributed", `its owner's terms say so; "tidemark list set --redistribute --reason" lifts them on the server's machine`)
 		}
 		l.Redistribute = *n.Redistribute
 	}
@@ -127,7 +144,10 @@ func (s *Server) putList(c *call) error {
 	old, err := s.Store.Status(ctx, name)
 	if errors.Is(err, store.ErrNoList) {
 		status = http.StatusCreated
-		l, err := n.over(store.List{Name: name, Mode: match.ModeObserve, Redistribute: true, Brakes: store.Brakes{Shrink: 20, Growth: 50}})
+		l, err := n.over(store.List{Name: name, Mode: match.ModeObserve, Redistribute: !slices.Contains(s.Sourced, name)})
+		if err == nil {
+			err = s.mayBlock(ctx, l)
+		}
 		if err != nil {
 			return err
 		}
@@ -141,6 +161,9 @@ func (s *Server) putList(c *call) error {
 		return err
 	} else {
 		l, err := n.over(old.List)
+		if err == nil {
+			err = s.mayBlock(ctx, l)
+		}
 		if err != nil {
 			return err
 		}
@@ -156,7 +179,7 @@ func (s *Server) putList(c *call) error {
 	if err != nil {
 		return err
 	}
-	return writeJSON(c.w, status, newList(l))
+	return writeJSON(c.w, status, s.newList(l))
 }
 
 // load has uploads judged by what a change made of the lists, from the moment
@@ -195,7 +218,7 @@ func (s *Server) listLog(c *call) error {
 	out := bufio.NewWriter(c.w)
 	lines := json.NewEncoder(out)
 	c.w.Header().Set("Content-Type", "application/jsonl")
-	for r, err := range v.Log(c.r.Context()) {
+	for r, err := range v.Log(c.r.Context(), 0) {
 		if err != nil {
 			// The status is out: a body that breaks off is how the caller knows.
 			s.Log.Error("a chain can't be read", "list", v.Status().Name, "error", err)
@@ -215,7 +238,8 @@ type Entry struct {
 	Hashes []match.Hash `json:"hashes"`
 }
 
-// entry tells an entry of a list that may be given away. Who read it is logged.
+// entry tells an entry of a list that may be given away. The audit log tells who
+// read it.
 func (s *Server) entry(c *call) error {
 	ctx, name, id := c.r.Context(), c.r.PathValue("name"), c.r.PathValue("id")
 	l, err := s.Store.Status(ctx, name)
@@ -226,6 +250,9 @@ func (s *Server) entry(c *call) error {
 		return problem(http.StatusForbidden, "not_redistributable", "the list may not be redistributed", `"tidemark list export --reason" does it on the server's machine`)
 	}
 	e, err := s.Store.Entry(ctx, name, id)
+	if err == nil {
+		err = s.Store.Audit(ctx, event("read.entry", l, "", id))
+	}
 	if err != nil {
 		return err
 	}
@@ -257,6 +284,7 @@ type Applied struct {
 	Unchanged   int           `json:"unchanged"`
 	Quarantined int           `json:"quarantined"`
 	Structured  int           `json:"structured"`
+	Lost        int           `json:"lost"` // entries that a rollback could not bring back, since they are erased
 }
 
 func (s *Server) changeList(c *call) error {
@@ -293,7 +321,7 @@ func (s *Server) applied(c *call, a store.Applied, err error) error {
 		return err
 	}
 	s.Log.Info("list changed", "list", a.Status.Name, "seq", a.Status.Version.Seq, "key", c.caller.ID, "id", c.id)
-	return writeJSON(c.w, http.StatusOK, Applied{1, a.Status.Name, a.Status.Version, a.Status.Entries, a.Added, a.Replaced, a.Deleted, a.Unchanged, a.Quarantined, a.Structured})
+	return writeJSON(c.w, http.StatusOK, Applied{1, a.Status.Name, a.Status.Version, a.Status.Entries, a.Added, a.Replaced, a.Deleted, a.Unchanged, a.Quarantined, a.Structured, a.Lost})
 }
 
 // HeldChanges is what GET /v1/lists/{name}/held answers.
