@@ -88,6 +88,7 @@ type Progress struct {
 	At      Checkpoint `json:"at,omitempty"`     // missing while a source is read anew
 	Checked time.Time  `json:"checked,omitzero"` // when a run last came to its end
 	Bad     int        `json:"bad,omitempty"`    // records since the list was last read from the beginning
+	Seen    uint64     `json:"seen,omitempty"`   // the list's change when the last run began
 }
 
 // ReadProgress reads the cursor of a list. It is zero for a list that was
@@ -135,6 +136,9 @@ const syncNote = "sync"
 // begins where this one began, and its outcome takes the place of what was held:
 // a source that has come to itself passes.
 //
+// What a rollback of a list has brought back although the source had removed it
+// is removed once more.
+//
 // If the source begins anew, entries that it doesn't name are removed at the
 // end. Until then no checkpoint is kept, so a run that is cut short there
 // begins anew again. The ids that were named cost about 20 bytes of memory each.
@@ -164,8 +168,10 @@ type syncer struct {
 	report   Report
 
 	step    int64
-	bad     int       // before this run
-	checked time.Time // when the last run came to its end
+	seen    []uint64   // by list, its change when this run began
+	gone    [][]string // by list, ids that the source has removed, and a rollback brought back
+	bad     int        // before this run
+	checked time.Time  // when the last run came to its end
 	entries bool
 	filled  bool                           // a list was whole once
 	named   map[string]map[uint64]struct{} // by list, hashes of the ids that the source named; nil unless it begins anew
@@ -196,13 +202,19 @@ func (s *syncer) resume(ctx context.Context) (Checkpoint, error) {
 			return nil, fmt.Errorf("%w: %s", ErrForeign, name)
 		}
 		s.report.Lists = append(s.report.Lists, store.Applied{Status: status})
+		s.seen = append(s.seen, status.Version.Seq)
+		gone, err := s.returned(ctx, name, p.Seen)
+		if err != nil && !errors.Is(err, store.ErrErased) {
+			return nil, err
+		}
+		s.gone = append(s.gone, gone)
 		s.entries = s.entries || status.Entries > 0
 		s.filled = s.filled || status.Filled
 		s.step = max(s.step, p.Step)
 		if p.Source == s.identity {
 			s.checked = p.Checked
 		}
-		if p.Source != s.identity || p.At == nil {
+		if p.Source != s.identity || p.At == nil || err != nil {
 			restart = true
 		} else if low == nil || p.Step < low.Step {
 			low = &p
@@ -260,6 +272,13 @@ func (s *syncer) run(ctx context.Context, source Source, after Checkpoint, progr
 	defer s.discard()
 	if err := s.begin(ctx); err != nil {
 		return err
+	}
+	for i, d := range s.drafts {
+		for _, id := range s.gone[i] {
+			if err := d.Delete(id); err != nil {
+				return err
+			}
+		}
 	}
 	for c := range steps {
 		if c.err != nil {
@@ -427,11 +446,12 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 	if last {
 		p.Checked = start.UTC().Truncate(time.Second)
 	}
-	cursor, err := json.Marshal(p)
-	if err != nil {
-		return fmt.Errorf("ingest: the source's checkpoint: %w", err)
-	}
 	for i, d := range s.drafts {
+		p.Seen = s.seen[i]
+		cursor, err := json.Marshal(p)
+		if err != nil {
+			return fmt.Errorf("ingest: the source's checkpoint: %w", err)
+		}
 		d.Partial = !last
 		a, err := d.Commit(ctx, cursor, syncNote)
 		if errors.As(err, &s.report.Held) {

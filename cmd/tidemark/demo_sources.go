@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/ledger"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/ingest"
 	"github.com/tidemark-project/tidemark/ingest/fakes"
@@ -70,15 +71,16 @@ func (s *session) demoSources(ctx context.Context) (err error) {
 	if ctx.Err() != nil || err == nil {
 		return ctx.Err()
 	}
-	var lines []synced
-	for _, a := range report.Lists {
-		lines = append(lines, newSynced(j, a, &report, false))
+	broken := &syncRun{job: j, report: report, err: err, ended: time.Now()}
+	if err := s.printSynced(broken.lines()); err != nil {
+		return err
 	}
-	if err := s.printSynced(lines); err != nil {
+	runs, err := ledger.OpenRuns(dir)
+	if err != nil {
 		return err
 	}
 	s.say("the second goes on where that ended")
-	if err := s.syncAll(ctx, st, []*syncJob{j}); err != nil {
+	if err := s.syncAll(ctx, st, runs, []*syncJob{j}); err != nil {
 		return err
 	}
 	s.say("a person withdraws the picture e7 at Take It Down, and two entries are added")
@@ -86,7 +88,7 @@ func (s *session) demoSources(ctx context.Context) (err error) {
 	service.Put(demoRecord(demoMember, "new-1"))
 	service.Put(demoRecord(demoMember, "new-2"))
 	service.Advance(time.Minute)
-	if err := s.syncAll(ctx, st, []*syncJob{j}); err != nil {
+	if err := s.syncAll(ctx, st, runs, []*syncJob{j}); err != nil {
 		return err
 	}
 	if _, err := st.Entry(ctx, "take-it-down", demoSelf.ID+"-e7"); !errors.Is(err, store.ErrNoEntry) {

@@ -45,7 +45,7 @@ func (c *listLogCmd) Run(ctx context.Context, s *session) error {
 		lines := jsonLines(s.stdout)
 		t := s.newTable(column{title: "SEQ", right: true}, column{title: "TIME (UTC)"}, column{title: "ADDED", right: true},
 			column{title: "REPLACED", right: true}, column{title: "DELETED", right: true}, column{title: "ENTRIES", right: true}, column{title: "ROOT"}, column{title: "NOTE"})
-		for r, err := range v.Log(ctx) {
+		for r, err := range v.Log(ctx, 0) {
 			if err != nil {
 				return err
 			}

@@ -33,6 +33,7 @@ type cli struct {
 	Hash    hashCmd    `cmd:"" help:"Print the hashes of files."`
 	Match   matchCmd   `cmd:"" help:"Judge files or hashes against the lists."`
 	List    listCmd    `cmd:"" help:"Make, fill, show and remove hash lists."`
+	Init    initCmd    `cmd:"" help:"Write a configuration that follows a source."`
 	Sync    syncCmd    `cmd:"" help:"Bring lists into step with the services they come from."`
 	Serve   serveCmd   `cmd:"" help:"Judge uploads over HTTP."`
 	Submit  submitCmd  `cmd:"" help:"Submit hashes of your own pictures, and nothing else."`

@@ -15,7 +15,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/ledger"
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/hash/media"
 	"github.com/tidemark-project/tidemark/index/store"
@@ -42,6 +44,9 @@ With --stream each line of standard input is an upload, with "surface" if it is 
 
     {"content_id":"7","path":"cat.jpg"}
     {"content_id":"8","hashes":[{"kind":"pdq","value":"a9fc1a1b...","quality":90}]}
+
+What matches is counted by list, day, kind and distance, and kept for 90 days, without a hash or an
+upload; "tidemark list report" shows it.
 
 The exit code is 0 if something matched, 1 if nothing did, 3 if some inputs could not be judged, 4 if
 a list is missing or stale.
@@ -89,7 +94,14 @@ func (c *matchCmd) Run(ctx context.Context, s *session) error {
 		}
 	}
 	return s.withStore(false, func(st *store.Store) error {
+		if err := s.checkBlocks(ctx, st, s.sources.file); err != nil {
+			return err
+		}
 		eng, err := engine.New(ctx, st, s.sources.file.policy(), s.limits())
+		if err != nil {
+			return err
+		}
+		counts, err := ledger.OpenCounts(s.Store)
 		if err != nil {
 			return err
 		}
@@ -106,8 +118,12 @@ func (c *matchCmd) Run(ctx context.Context, s *session) error {
 				return ctx.Err()
 			}
 			sum.add(a)
+			counts.Add(a, time.Now())
 			return tell(a, j.err)
 		}); err != nil {
+			return errors.Join(err, counts.Flush(time.Now()))
+		}
+		if err := counts.Flush(time.Now()); err != nil {
 			return err
 		}
 		return sum.exit(s)

@@ -3,23 +3,23 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/ledger"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/ingest"
-	"github.com/tidemark-project/tidemark/ingest/ncmec"
 	"github.com/tidemark-project/tidemark/match"
 )
 
 type syncCmd struct {
 	Names []string `arg:"" optional:"" name:"list" help:"Lists to bring into step (all that have a source)."`
-	Check bool     `help:"Only ask each source who we are and for its first page; change nothing."`
+	Check bool     `help:"Only ask each source who we are and how much it has; change nothing."`
 	Watch bool     `help:"Go on, and look at each source as often as its \"every\" says (15m)."`
 }
 
@@ -36,7 +36,9 @@ Brings lists into step with the sources that the configuration file names, as in
 Kinds are ncmec, stopncii, threatexchange, and file, which is a file, a folder or an address of
 hashes. Lists that are not there are made, in mode observe unless the file says otherwise. What a
 source withdraws no longer matches after the next run. A run that is cut short loses nothing: the
-next one goes on where it ended. While --watch runs, no other command can open the store.
+next one goes on where it ended. A change that does more than a list's brakes allow is held, and the
+exit code is 2: "list held" shows it. While --watch runs, no other command can open the store;
+"tidemark serve" looks at the sources by itself.
 
 Examples:
 
@@ -45,22 +47,39 @@ Examples:
     tidemark --config tidemark.yaml sync --watch`
 }
 
-// syncJob is a list with its source, while the verb runs.
+// syncJob is a list with its source, while the program runs.
 type syncJob struct {
 	list   string
 	config listConfig
-	source ingest.Source
 	every  time.Duration
-	next   time.Time
+
+	source   ingest.Source // nil unless it is open
+	shut     func()        // lets go of its connections
+	failures int           // runs in a row
+	next     time.Time     // when it is due
 }
 
-func (c *syncCmd) Run(ctx context.Context, s *session) error {
-	if c.Check && c.Watch {
-		return errors.New("--check and --watch exclude each other")
+// open opens the source unless it is open.
+func (j *syncJob) open() (err error) {
+	if j.source != nil {
+		return nil
 	}
-	var jobs []*syncJob
+	if j.source, j.shut, err = j.config.Source.open(); err != nil {
+		return fmt.Errorf("%s: %w", j.list, err)
+	}
+	return nil
+}
+
+func (j *syncJob) close() {
+	if j.shut != nil {
+		j.shut()
+	}
+	j.source, j.shut = nil, nil
+}
+
+// syncJobs returns the lists of those names, or all that have a source.
+func (s *session) syncJobs(names []string) ([]*syncJob, error) {
 	lists := s.sources.file.Lists
-	names := c.Names
 	if len(names) == 0 {
 		for _, name := range slices.Sorted(maps.Keys(lists)) {
 			if lists[name].Source != nil {
@@ -68,24 +87,37 @@ func (c *syncCmd) Run(ctx context.Context, s *session) error {
 			}
 		}
 	}
-	if len(names) == 0 {
-		return errors.New("no list has a source\nname one in the configuration file, as \"tidemark sync --help\" shows, and the file with --config")
-	}
+	var jobs []*syncJob
 	for _, name := range names {
 		l := lists[name]
 		if l.Source == nil {
-			return fmt.Errorf("the configuration file names no source for the list %s", name)
+			return nil, fmt.Errorf("the configuration file names no source for the list %s", name)
 		}
-		source, closeSource, err := l.Source.open()
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		defer closeSource()
 		every, err := l.Source.every()
 		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, &syncJob{list: name, config: l, every: every})
+	}
+	return jobs, nil
+}
+
+func (c *syncCmd) Run(ctx context.Context, s *session) error {
+	if c.Check && c.Watch {
+		return errors.New("--check and --watch exclude each other")
+	}
+	jobs, err := s.syncJobs(c.Names)
+	if err != nil {
+		return err
+	}
+	if len(jobs) == 0 {
+		return errors.New("no list has a source\nname one in the configuration file, as \"tidemark sync --help\" shows, and the file with --config; \"tidemark init\" writes one")
+	}
+	for _, j := range jobs {
+		if err := j.open(); err != nil {
 			return err
 		}
-		jobs = append(jobs, &syncJob{list: name, config: l, source: source, every: every})
+		defer j.close()
 	}
 	if c.Check {
 		return s.checkSources(ctx, jobs)
@@ -96,24 +128,37 @@ func (c *syncCmd) Run(ctx context.Context, s *session) error {
 				return err
 			}
 		}
-		if c.Watch {
-			return s.watch(ctx, st, jobs)
+		runs, err := ledger.OpenRuns(s.Store)
+		if err != nil {
+			return err
 		}
-		return s.syncAll(ctx, st, jobs)
+		if c.Watch {
+			return s.watch(ctx, st, runs, jobs)
+		}
+		return s.syncAll(ctx, st, runs, jobs)
 	})
 }
 
 // makeLists makes those of a job's lists that are not there.
 func (s *session) makeLists(ctx context.Context, st *store.Store, j *syncJob) error {
 	for _, name := range append(j.config.target(j.list).routed(), j.list) {
-		if _, err := st.Status(ctx, name); !errors.Is(err, store.ErrNoList) {
-			if err != nil {
-				return err
-			}
+		have, err := st.Status(ctx, name)
+		if err == nil && have.Redistribute && have.Cursor == nil {
+			// It was made before its source was named: from here on its owner's terms hold.
+			have.Redistribute = false
+			err = st.Configure(ctx, have.List)
+			s.say("the list %s follows a source now: it may be redistributed only with a reason", name)
+		}
+		if err == nil {
 			continue
+		} else if !errors.Is(err, store.ErrNoList) {
+			return err
 		}
 		p := s.sources.file.Lists[name].ListPolicy
 		l := store.List{Name: name, Mode: cmp.Or(p.Mode, match.ModeObserve), Surfaces: p.Surfaces, Radius: p.Radius}
+		if _, err := s.checkBlock(ctx, st, s.sources.file, l); err != nil {
+			return err
+		}
 		if err := st.Create(ctx, l); err != nil {
 			return err
 		}
@@ -124,18 +169,29 @@ func (s *session) makeLists(ctx context.Context, st *store.Store, j *syncJob) er
 
 // syncAll runs jobs one after the other. One that fails does not keep the
 // others from running.
-func (s *session) syncAll(ctx context.Context, st *store.Store, jobs []*syncJob) error {
+func (s *session) syncAll(ctx context.Context, st *store.Store, runs *ledger.Runs, jobs []*syncJob) error {
 	var lines []synced
 	var failed []error
 	for _, j := range jobs {
-		did, err := s.syncOne(ctx, st, j)
+		bar := s.newProgress("entries")
+		e := j.run(ctx, st, func(r ingest.Report) { bar.set(r.Edits, -1) })
+		bar.done()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		lines = append(lines, did...)
-		if err != nil {
-			s.say("%s: %v", j.list, err)
-			failed = append(failed, err)
+		s.tellBad(j.list, &e.report)
+		lines = append(lines, e.lines()...)
+		if e.err != nil {
+			s.say("%s: %v", j.list, s.listError(e.err))
+			failed = append(failed, e.err)
+		}
+		for _, a := range e.report.Lists {
+			if err := s.checkGrown(ctx, st, s.sources.file, a.Status); err != nil {
+				s.say("%v", err)
+			}
+		}
+		if err := runs.Note(e.notes(false)...); err != nil {
+			return err
 		}
 	}
 	if err := s.printSynced(lines); err != nil {
@@ -148,19 +204,6 @@ func (s *session) syncAll(ctx context.Context, st *store.Store, jobs []*syncJob)
 		return exit{exitFailure, nil}
 	}
 	return exit{exitRemote, nil}
-}
-
-// syncOne runs a job and tells what could not be used.
-func (s *session) syncOne(ctx context.Context, st *store.Store, j *syncJob) (lines []synced, err error) {
-	bar := s.newProgress("entries")
-	report, err := ingest.Sync(ctx, st, ingest.Target(j.config.target(j.list)), j.source, func(r ingest.Report) { bar.set(r.Edits, -1) })
-	bar.done()
-	j.next = time.Now().Add(j.every)
-	s.tellBad(j.list, &report)
-	for _, a := range report.Lists {
-		lines = append(lines, newSynced(j, a, &report, err == nil))
-	}
-	return lines, err
 }
 
 // remote reports whether a service or the way to it is at fault.
@@ -185,30 +228,45 @@ func (s *session) tellBad(list string, r *ingest.Report) {
 
 // synced is what --json prints of a list that was brought into step.
 type synced struct {
-	V           int            `json:"v"`
-	List        string         `json:"list"`
-	Source      string         `json:"source"`
-	Complete    bool           `json:"complete"` // false if the run failed half-way
-	Added       int            `json:"added"`
-	Replaced    int            `json:"replaced"`
-	Removed     int            `json:"removed"`
-	Unchanged   int            `json:"unchanged"`
-	Quarantined int            `json:"quarantined"` // hashes
-	Bad         []ingest.Bad   `json:"bad"`         // the first hundred of the source's
-	BadCount    int            `json:"bad_count"`
-	Skipped     map[string]int `json:"skipped"`
-	Entries     int            `json:"entries"`
-	Seq         uint64         `json:"seq"`
-	Root        string         `json:"root"`
+	V           int             `json:"v"`
+	List        string          `json:"list"`
+	Source      string          `json:"source"`
+	Complete    bool            `json:"complete"` // false if the run failed half-way
+	Added       int             `json:"added"`
+	Replaced    int             `json:"replaced"`
+	Removed     int             `json:"removed"`
+	Unchanged   int             `json:"unchanged"`
+	Quarantined int             `json:"quarantined"` // hashes
+	Held        int             `json:"held"`        // changes that wait for a person
+	Bad         []ingest.Bad    `json:"bad"`         // the first hundred of the source's
+	BadCount    int             `json:"bad_count"`
+	Skipped     map[string]int  `json:"skipped"`
+	Entries     int             `json:"entries"`
+	Seq         uint64          `json:"seq"`
+	Root        string          `json:"root"`
+	Cursor      json.RawMessage `json:"cursor"` // where the next run goes on; null if it begins anew
+	Lag         *int            `json:"lag"`    // seconds since the list was last in step; null if it never was
 }
 
-func newSynced(j *syncJob, a store.Applied, r *ingest.Report, complete bool) synced {
-	return synced{
-		V: 1, List: a.Status.Name, Source: j.config.Source.place(), Complete: complete,
-		Added: a.Added, Replaced: a.Replaced, Removed: a.Deleted, Unchanged: a.Unchanged, Quarantined: a.Quarantined,
-		Bad: append([]ingest.Bad{}, r.Bad...), BadCount: r.BadCount, Skipped: r.Skipped,
-		Entries: a.Status.Entries, Seq: a.Status.Version.Seq, Root: a.Status.Version.Root,
+// lines returns what is printed of a run, a line a list.
+func (e *syncRun) lines() []synced {
+	var lines []synced
+	for _, a := range e.report.Lists {
+		l := synced{
+			V: 1, List: a.Status.Name, Source: e.job.config.Source.place(), Complete: e.err == nil,
+			Added: a.Added, Replaced: a.Replaced, Removed: a.Deleted, Unchanged: a.Unchanged, Quarantined: a.Quarantined, Held: a.Status.Held,
+			Bad: append([]ingest.Bad{}, e.report.Bad...), BadCount: e.report.BadCount, Skipped: e.report.Skipped,
+			Entries: a.Status.Entries, Seq: a.Status.Version.Seq, Root: a.Status.Version.Root,
+		}
+		if p, err := ingest.ReadProgress(a.Status.Cursor); err == nil {
+			l.Cursor = p.At
+			if !p.Checked.IsZero() {
+				l.Lag = new(int(max(0, e.ended.Sub(p.Checked)) / time.Second))
+			}
+		}
+		lines = append(lines, l)
 	}
+	return lines
 }
 
 func (s *session) printSynced(lines []synced) error {
@@ -216,122 +274,21 @@ func (s *session) printSynced(lines []synced) error {
 		return printLines(s, lines, func(l synced) synced { return l })
 	}
 	t := s.newTable(column{title: "LIST"}, column{title: "STATE"}, column{title: "ADDED", right: true}, column{title: "REPLACED", right: true}, column{title: "REMOVED", right: true},
-		column{title: "QUARANTINED", right: true}, column{title: "BAD", right: true}, column{title: "ENTRIES NOW", right: true}, column{title: "SEQ", right: true}, column{title: "ROOT"})
+		column{title: "QUARANTINED", right: true}, column{title: "BAD", right: true}, column{title: "ENTRIES NOW", right: true}, column{title: "SEQ", right: true}, column{title: "ROOT"},
+		column{title: "HELD", right: true}, column{title: "LAG", right: true})
 	for _, l := range lines {
-		state := "in step"
-		if !l.Complete {
+		state, lag := "in step", "never in step"
+		switch {
+		case l.Held > 0:
+			state = "held"
+		case !l.Complete:
 			state = "behind"
 		}
+		if l.Lag != nil {
+			lag = (time.Duration(*l.Lag) * time.Second).String()
+		}
 		t.row(l.List, state, strconv.Itoa(l.Added), strconv.Itoa(l.Replaced), strconv.Itoa(l.Removed), strconv.Itoa(l.Quarantined),
-			strconv.Itoa(l.BadCount), strconv.Itoa(l.Entries), strconv.FormatUint(l.Seq, 10), s.short(l.Root))
+			strconv.Itoa(l.BadCount), strconv.Itoa(l.Entries), strconv.FormatUint(l.Seq, 10), s.short(l.Root), strconv.Itoa(l.Held), lag)
 	}
 	return t.flush()
-}
-
-// watch runs each job when it is due, until the context ends. That is how it is
-// meant to end.
-func (s *session) watch(ctx context.Context, st *store.Store, jobs []*syncJob) error {
-	for {
-		due := slices.MinFunc(jobs, func(a, b *syncJob) int { return a.next.Compare(b.next) })
-		wait := time.NewTimer(time.Until(due.next))
-		select {
-		case <-ctx.Done():
-			wait.Stop()
-			return nil
-		case <-wait.C:
-		}
-		lines, err := s.syncOne(ctx, st, due)
-		if ctx.Err() != nil {
-			return nil
-		}
-		var source *ingest.SourceError
-		if err != nil && !errors.As(err, &source) {
-			return err
-		}
-		if err != nil {
-			s.say("%s: %v; it is looked at again at %s", due.list, err, due.next.UTC().Format(time.TimeOnly))
-		}
-		if err := s.printSynced(lines); err != nil {
-			return err
-		}
-	}
-}
-
-// checkSources asks each source who we are, and for its first page.
-func (s *session) checkSources(ctx context.Context, jobs []*syncJob) error {
-	failed := false
-	lines := jsonLines(s.stdout)
-	t := s.newTable(nameColumn, column{})
-	for _, j := range jobs {
-		l, err := checkSource(ctx, j)
-		if err != nil {
-			failed = true
-			s.say("%s: %v", j.list, err)
-			continue
-		}
-		if s.json {
-			if err := lines.Encode(l); err != nil {
-				return err
-			}
-			continue
-		}
-		t.row("list", l.List)
-		t.row("source", l.Source)
-		if l.Self != "" {
-			t.row("we are", l.Self)
-			t.row("members", strconv.Itoa(len(l.Members))+": "+strings.Join(l.Members, ", "))
-		}
-		more := ""
-		if l.More {
-			more = ", and there are more"
-		}
-		t.row("first page", count(l.Edits, "entry")+more)
-	}
-	if err := t.flush(); err != nil {
-		return err
-	}
-	if failed {
-		return exit{exitRemote, nil}
-	}
-	return nil
-}
-
-// checked is what --json prints of a source that was asked.
-type checked struct {
-	V       int      `json:"v"`
-	List    string   `json:"list"`
-	Source  string   `json:"source"`
-	Self    string   `json:"self,omitempty"`
-	Members []string `json:"members,omitempty"`
-	Edits   int      `json:"edits"` // on the first page that holds any
-	More    bool     `json:"more"`
-}
-
-func checkSource(ctx context.Context, j *syncJob) (l checked, err error) {
-	l = checked{V: 1, List: j.list, Source: j.config.Source.place()}
-	if n, ok := j.source.(*ncmec.Source); ok {
-		status, err := n.Status(ctx)
-		if err != nil {
-			return l, err
-		}
-		l.Self = fmt.Sprintf("%s, member %s (%s), from %s", status.Username, status.Member.Name, status.Member.ID, status.IPAddress)
-		members, err := n.Members(ctx)
-		if err != nil {
-			return l, err
-		}
-		for _, m := range members {
-			l.Members = append(l.Members, m.Name)
-		}
-	}
-	for c, err := range j.source.Changes(ctx, nil) {
-		if err != nil {
-			return l, err
-		}
-		if l.Edits > 0 {
-			l.More = true
-			break
-		}
-		l.Edits = len(c.Edits)
-	}
-	return l, nil
 }

@@ -215,7 +215,7 @@ func (m *model) checkSnapshot(t *testing.T, v *Snapshot, r *rand.Rand) {
 
 func (m *model) checkLog(t *testing.T, v *Snapshot) {
 	seq := 0
-	for rec, err := range v.Log(t.Context()) {
+	for rec, err := range v.Log(t.Context(), 0) {
 		if err != nil {
 			t.Fatal(err)
 		}

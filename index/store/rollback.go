@@ -10,7 +10,8 @@ import (
 // Rollback takes a list back to the state after change number to, by a change
 // that undoes the later ones: the chain only grows. It costs by the changes
 // that are undone, and passes the brakes. What was erased since does not come
-// back. The source's cursor stays, so what is undone is not fetched again.
+// back. The source's cursor stays, so what is undone is not fetched again; what
+// the source has withdrawn is there until its next run.
 func (s *Store) Rollback(ctx context.Context, name string, to uint64) (Applied, error) {
 	v, err := s.Snapshot(ctx, name)
 	if err != nil {
@@ -35,9 +36,18 @@ func (s *Store) Rollback(ctx context.Context, name string, to uint64) (Applied, 
 		}
 		lost += n
 	}
-	a, err := d.Commit(ctx, nil, fmt.Sprintf("rollback to change %d", to))
+	a, err := d.Commit(ctx, nil, fmt.Sprintf(rollbackNote, to))
 	a.Lost = lost
 	return a, err
+}
+
+const rollbackNote = "rollback to change %d"
+
+// RolledBack returns the change to which the record takes its list back, if it is
+// that of a rollback.
+func (r *Record) RolledBack() (to uint64, ok bool) {
+	n, err := fmt.Sscanf(r.Note, rollbackNote, &to)
+	return to, n == 1 && err == nil && to < r.Version.Seq
 }
 
 var errMoved = errors.New("it has changed meanwhile")

@@ -199,10 +199,10 @@ func (r reader) payload(seq uint64, position int) (ops []op, salt string, leaf [
 	}
 }
 
-// Log yields the records of the chain, the first first.
-func (v *Snapshot) Log(ctx context.Context) iter.Seq2[Record, error] {
+// Log yields the records of the chain after that number, the first first.
+func (v *Snapshot) Log(ctx context.Context, after uint64) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
-		for seq := uint64(1); seq <= v.state.rec.seq; seq++ {
+		for seq := after + 1; seq <= v.state.rec.seq; seq++ {
 			rec, digest, err := v.reader().record(seq)
 			if err == nil {
 				err = ctx.Err()

@@ -269,6 +269,10 @@ func (n *NCMEC) entries(w http.ResponseWriter, q url.Values) {
 		if more != nil {
 			next := url.Values{"from": {from.Format("2006-01-02T15:04:05.000Z")}, "to": {to.Format("2006-01-02T15:04:05.000Z")},
 				"start": {strconv.FormatUint(n.place(more), 10)}, "size": {strconv.Itoa(size)}, "session": {strconv.Itoa(n.sessions)}}
+			if !n.Unordered {
+				last := sort.Search(len(n.rows), func(i int) bool { return n.rows[i].time.After(to) })
+				next.Set("max", strconv.Itoa(last)) // rows are numbered from 1
+			}
 			x.open("paging")
 			x.leaf("next", "/v2/entries?"+next.Encode())
 			x.close("paging")

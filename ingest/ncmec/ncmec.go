@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -167,6 +168,33 @@ type Source struct {
 	// Only leaves out entries of other members than these, by name or id; none
 	// means all.
 	Only []string
+}
+
+// Size estimates how many records a first run reads, tombstones among them. It is
+// 0 if the service does not say.
+func (s *Source) Size(ctx context.Context) (int, error) {
+	w := walk{s: s}
+	from := s.Since
+	if from.IsZero() {
+		from = epoch
+	}
+	p, err := w.fetch(ctx, s.Address("v2/entries", url.Values{"from": {stamp(from)}, "to": {stamp(time.Now().Add(-lag))}}))
+	if err != nil {
+		return 0, err
+	}
+	if p.next == "" {
+		return p.records, nil
+	}
+	next, err := w.link(p.next)
+	if err != nil {
+		return 0, err
+	}
+	// The link names its first row and the last one there is.
+	last, _ := strconv.ParseInt(next.Query().Get("max"), 10, 64)
+	if left := last - row(next) + 1; left > 0 {
+		return p.records + int(left), nil
+	}
+	return 0, nil
 }
 
 // Identity names the database and what of it is read.

@@ -470,7 +470,7 @@ func TestShutdown(t *testing.T) {
 func TestReadiness(t *testing.T) {
 	s := start(t)
 	var a Readiness
-	if got := s.call(t, "match", "GET", "/readyz", "", &a); got != 200 || !a.Ready || len(a.Checks) != 4 {
+	if got := s.call(t, "match", "GET", "/readyz", "", &a); got != 200 || !a.Ready || len(a.Checks) != 5 {
 		t.Errorf("/readyz = %d %+v, want ready", got, a)
 	}
 	s.leaving.Store(true)
@@ -495,7 +495,7 @@ func TestLogTellsNoUpload(t *testing.T) {
 	if got := s.call(t, "admin", "GET", "admin:/metrics", "", &metrics); got != 200 {
 		t.Fatalf("/metrics = %d", got)
 	}
-	for _, name := range []string{"tidemark_list_version", "tidemark_list_entries", "tidemark_lists_verified 1", "tidemark_list_age_seconds", "tidemark_quarantined_entries", "tidemark_match_seconds_bucket", `tidemark_decisions_total{decision="review",reason="similar"}`, "go_goroutines"} {
+	for _, name := range []string{"tidemark_list_version", "tidemark_list_entries", "tidemark_lists_verified 1", "tidemark_list_age_seconds", "tidemark_list_stale", "tidemark_quarantined_entries", "tidemark_match_seconds_bucket", `tidemark_decisions_total{decision="review",reason="similar"}`, "go_goroutines"} {
 		if !strings.Contains(metrics, name) {
 			t.Errorf("the metrics have no %s", name)
 		}
