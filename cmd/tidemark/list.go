@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/ledger"
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/match"
@@ -297,6 +298,14 @@ func (c *listRemoveCmd) Run(ctx context.Context, s *session) error {
 		}
 		if err := st.Remove(ctx, c.Name); err != nil {
 			return err
+		}
+		counts, err := ledger.OpenCounts(s.Store)
+		if err == nil {
+			counts.Forget(c.Name)
+			err = counts.Flush(time.Now())
+		}
+		if err != nil {
+			return fmt.Errorf("the list is removed, but what matched it is still counted: %w", err)
 		}
 		s.say("removed the list %s with %s", c.Name, count(l.Entries, "entry"))
 		return nil

@@ -119,6 +119,15 @@ func (d *Day) add(matches []match.Match) {
 	d.Hits[i].Matches += n
 }
 
+// Forget drops the counts of a list.
+func (c *Counts) Forget(list string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := len(c.all)
+	c.all = slices.DeleteFunc(c.all, func(d *Day) bool { return d.List == list })
+	c.changed = c.changed || len(c.all) < before
+}
+
 // Flush writes the counts, without those that are older than [Kept].
 func (c *Counts) Flush(now time.Time) error {
 	c.mu.Lock()

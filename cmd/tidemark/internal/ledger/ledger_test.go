@@ -64,6 +64,13 @@ func TestCounts(t *testing.T) {
 			t.Errorf("ReadCounts(%s, %s) = %s, want %s", test.list, test.since, text, test.want)
 		}
 	}
+	c.Forget("b")
+	if err := c.Flush(later); err != nil {
+		t.Fatal(err)
+	}
+	if days, err := ReadCounts(dir, "b", ""); err != nil || len(days) > 0 {
+		t.Errorf("after Forget there are %v, %v", days, err)
+	}
 	old := day.AddDate(0, 0, Kept+1)
 	c.Add(answer(), old)
 	if err := c.Flush(old); err != nil {
