@@ -234,6 +234,11 @@ func (c *contents) each(ctx context.Context, f func(key, value []byte) error) er
 				return err
 			}
 		}
+		for _, k := range voteKeys(c.txn, rec.id) {
+			if err := get(k); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -574,7 +579,9 @@ func Restore(ctx context.Context, path, dir string, o Options, reason string) (b
 	defer os.RemoveAll(built)
 	b, err = rebuild(ctx, path, built, o, reason)
 	if err != nil {
-		if _, ok := errors.AsType[*ProvenanceError](err); ok || errors.Is(err, ErrKey) {
+		if bound, ok := errors.AsType[*ProvenanceError](err); ok {
+			return b, bound
+		} else if errors.Is(err, ErrKey) {
 			return b, err
 		}
 		return b, fmt.Errorf("store: restoring %s: %w", path, err)
