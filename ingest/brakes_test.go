@@ -219,16 +219,16 @@ func TestSyncHeldInPieces(t *testing.T) {
 // While one list's part of a run is held, nothing leaves the lists after it.
 func TestSyncHeldOnARoute(t *testing.T) {
 	st := newStore(t, "main", "disputed")
-	disputed := Disputed
+	disputed := match.Disputed
 	target := Target{List: "main", Routes: []Route{{Opinion: &disputed, List: "disputed"}}}
 	f := &feed{edits: puts(0, 1000)}
 	for i := 900; i < 1000; i++ {
-		f.edits[i].Opinion = Disputed
+		f.edits[i].Opinion = match.Disputed
 	}
 	passes(t, st, target, f)
 	moved := puts(0, 101)
 	for i := range moved {
-		moved[i].Opinion = Disputed
+		moved[i].Opinion = match.Disputed
 	}
 	f.edits = append(f.edits, moved...)
 	_, err := Sync(t.Context(), st, target, f, nil)

@@ -8,7 +8,6 @@ package ingest
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"strings"
 	"unicode"
@@ -47,8 +46,7 @@ type Change struct {
 // Edit is what a source says of an entry. An entry without hashes is gone.
 type Edit struct {
 	store.Entry
-	Member  Member
-	Opinion Opinion
+	Member Member
 }
 
 // Member is who contributed an entry to a source.
@@ -59,46 +57,6 @@ type Member struct{ ID, Name string }
 type Bad struct {
 	ID  string `json:"id"` // of the entry, "" if the record had none
 	Why string `json:"why"`
-}
-
-// Opinion is what the members of a source think of an entry.
-type Opinion int
-
-// The opinions. Disputed is a negative one beside others.
-const (
-	NoOpinion Opinion = iota
-	Seed              // worth a look, says who contributed it
-	Positive
-	Negative
-	Disputed
-)
-
-var opinionNames = [...]string{"none", "seed", "positive", "negative", "disputed"}
-
-// String returns the name of the opinion in lower case.
-func (o Opinion) String() string { return opinionNames[o] }
-
-// UnmarshalText reads the name of an opinion.
-func (o *Opinion) UnmarshalText(text []byte) error {
-	for i, name := range opinionNames {
-		if name == string(text) {
-			*o = Opinion(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("ingest: unknown opinion %q; there are %s", text, strings.Join(opinionNames[:], ", "))
-}
-
-// And returns the opinion that follows from o and another one: the stronger of
-// the two, but a negative one beside another makes a dispute.
-func (o Opinion) And(other Opinion) Opinion {
-	if o > other {
-		o, other = other, o
-	}
-	if other == Negative && (o == Seed || o == Positive) {
-		return Disputed
-	}
-	return other
 }
 
 // Label joins what a source calls an entry's classes to a label that a list

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // ErrForeign is returned for a list that holds entries which did not come from
@@ -33,14 +34,14 @@ type Target struct {
 // Route sends some of a source's entries to a list of their own, or nowhere.
 // The first route that fits an entry takes it.
 type Route struct {
-	Member  string   // name or id of the member who contributed it; "" fits all
-	Opinion *Opinion // nil fits all
-	List    string   // "" drops the entry
+	Member  string         // name or id of the member who contributed it; "" fits all
+	Opinion *match.Opinion // nil fits all; that which counts, see [store.Entry.Stance]
+	List    string         // "" drops the entry
 }
 
 func (r *Route) fits(e *Edit) bool {
 	return (r.Member == "" || r.Member == e.Member.ID || r.Member == e.Member.Name) &&
-		(r.Opinion == nil || *r.Opinion == e.Opinion)
+		(r.Opinion == nil || *r.Opinion == e.Stance())
 }
 
 // lists returns the names of the target's lists. The main one is the last: it

@@ -167,13 +167,13 @@ func TestSyncAnew(t *testing.T) {
 
 func TestSyncMovesEntriesBetweenRoutes(t *testing.T) {
 	st := newStore(t, "main", "disputed")
-	disputed, negative := Disputed, Negative
+	disputed, negative := match.Disputed, match.Negative
 	target := Target{List: "main", Routes: []Route{{Opinion: &disputed, List: "disputed"}, {Opinion: &negative}}}
 	step := Checkpoint(`1`)
 	for _, c := range []struct {
-		opinion        Opinion
+		opinion        match.Opinion
 		main, disputed string
-	}{{Positive, "1", ""}, {Disputed, "", "1"}, {Seed, "1", ""}, {Negative, "", ""}, {Disputed, "", "1"}} {
+	}{{match.Positive, "1", ""}, {match.Disputed, "", "1"}, {match.Seed, "1", ""}, {match.Negative, "", ""}, {match.Disputed, "", "1"}} {
 		e := put("1", "x")
 		e.Opinion = c.opinion
 		run(t, st, target, &script{name: "a", changes: []Change{{Edits: []Edit{e}, Next: step}}})
@@ -220,21 +220,6 @@ func TestSyncRefusesRecordsNotLists(t *testing.T) {
 	}
 	if p, err := ReadProgress(r.Lists[0].Status.Cursor); err != nil || p.Bad != 3 {
 		t.Errorf("the list's progress tells of %d bad records, %v, want 3", p.Bad, err)
-	}
-}
-
-func TestOpinionAnd(t *testing.T) {
-	for _, c := range []struct{ a, b, want Opinion }{
-		{NoOpinion, NoOpinion, NoOpinion}, {NoOpinion, Seed, Seed}, {Seed, Positive, Positive}, {Positive, Positive, Positive},
-		{NoOpinion, Negative, Negative}, {Negative, Negative, Negative}, {Seed, Negative, Disputed}, {Positive, Negative, Disputed},
-		{Disputed, NoOpinion, Disputed}, {Disputed, Positive, Disputed}, {Disputed, Negative, Disputed},
-	} {
-		if got := c.a.And(c.b); got != c.want {
-			t.Errorf("%v.And(%v) = %v, want %v", c.a, c.b, got, c.want)
-		}
-		if got := c.b.And(c.a); got != c.want {
-			t.Errorf("%v.And(%v) = %v, want %v", c.b, c.a, got, c.want)
-		}
 	}
 }
 

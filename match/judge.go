@@ -21,6 +21,7 @@ type Hit struct {
 	Distance    int
 	View        string
 	Frame       *int
+	Opinion     Opinion // of the entry
 	// Upload and Listed are the rules for the upload's hash and for the entry's.
 	Upload, Listed Rule
 	// Pairs is how many pairs of hashes were compared to find it: those of the
@@ -76,7 +77,7 @@ func NewJudge(p Policy, stored map[string]ListPolicy) (*Judge, error) {
 		j.stored[name] = true
 	}
 	for name, l := range p.Lists {
-		j.policy.Lists[name] = l.over(stored[name])
+		j.policy.Lists[name] = l.Over(stored[name])
 	}
 	if err := j.policy.Validate(); err != nil {
 		return nil, err
@@ -262,12 +263,12 @@ func (j *Judge) matches(hits []Hit) []judged {
 	}
 	for i := range hits {
 		h := &hits[i]
-		l := j.policy.Lists[h.List]
-		if l.Mode == ModeBenign || h.Distance > radius(l, h) {
+		l := j.policy.Lists[h.List].For(h.Opinion)
+		if l.Mode == ModeBenign || l.Mode == ModeIgnore || h.Distance > radius(l, h) {
 			continue
 		}
 		m := judged{Match{
-			List: h.List, Entry: h.Entry, Kind: h.Kind, Distance: h.Distance, Radius: radius(l, h), View: h.View, Frame: h.Frame,
+			List: h.List, Entry: h.Entry, Kind: h.Kind, Distance: h.Distance, Radius: radius(l, h), View: h.View, Frame: h.Frame, Opinion: h.Opinion,
 			Decision: l.Ceiling(h.Kind), Rule: h.Upload.worse(h.Listed),
 		}, benign.of(h)}
 		m.ExpectedChanceMatches = chance(m.Kind, m.Distance, m.Rule, h.Pairs)

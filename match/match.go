@@ -54,9 +54,12 @@ const (
 	// ModeBenign lowers other matches by one step, those of a list that blocks to
 	// Review at most.
 	ModeBenign Mode = "benign"
+	// ModeIgnore is none of a list, but one that an opinion may give its entries:
+	// they are not matched.
+	ModeIgnore Mode = "ignore"
 )
 
-// Modes returns all modes, the default one first.
+// Modes returns all modes of lists, the default one first.
 func Modes() []Mode { return []Mode{ModeObserve, ModeReview, ModeBlock, ModeBenign} }
 
 // Reason says in one word why a decision is what it is.
@@ -122,6 +125,8 @@ type Match struct {
 	// "512:" before it for the second PDQ function.
 	View  string `json:"view"`
 	Frame *int   `json:"frame,omitempty"`
+	// Opinion is what people think of the entry.
+	Opinion Opinion `json:"opinion,omitempty"`
 	// ExpectedChanceMatches is how many entries of the list would match an
 	// unrelated upload this closely by chance: an upper estimate, 0 for digests
 	// and for opaque kinds, of which it is not known.

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
 )
@@ -53,6 +54,54 @@ type ListPolicy struct {
 	// because pictures that collide can be made, and a list blocks on it only if
 	// this says so.
 	BlockOn []hash.Kind `json:"block_on"`
+	// StaleAfter is how long the list counts as up to date after it was last in
+	// step with its source, or without one, after its last change. What a stale
+	// list applies to is undecided unless it matches. 0 means for ever.
+	StaleAfter Span `json:"stale_after,omitzero"`
+	// Opinions holds the modes of entries of which people think something, in the
+	// place of Mode: observe, review, block or ignore. What it does not name is as
+	// Mode says.
+	Opinions map[Opinion]Mode `json:"opinions,omitempty"`
+}
+
+// opinionModes are the modes that an opinion may give an entry.
+var opinionModes = []Mode{ModeObserve, ModeReview, ModeBlock, ModeIgnore}
+
+// For returns l as it holds for an entry of that opinion.
+func (l ListPolicy) For(o Opinion) ListPolicy {
+	l.Mode = cmp.Or(l.Opinions[o], l.Mode)
+	return l
+}
+
+// Reach returns the strictest decision that a match by kind k can lead to,
+// whatever people think of the entry.
+func (l ListPolicy) Reach(k hash.Kind) Decision {
+	most := l.Ceiling(k)
+	for o := range l.Opinions {
+		if d := l.For(o).Ceiling(k); d.Stricter(most) {
+			most = d
+		}
+	}
+	return most
+}
+
+// Span is a length of time, in text as 90s, 15m or 24h.
+type Span time.Duration
+
+// String returns the span in hours, minutes and seconds.
+func (s Span) String() string { return time.Duration(s).String() }
+
+// MarshalText returns the span as [Span.String] does.
+func (s Span) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText reads a span, which is not negative.
+func (s *Span) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < 0 {
+		return fmt.Errorf("match: %q is not a length of time; write it as 90s, 15m or 24h", text)
+	}
+	*s = Span(d)
+	return nil
 }
 
 // smallRadii are the default radii of the kinds of 64 bits, which are too few
@@ -76,7 +125,8 @@ func (l ListPolicy) RadiusOf(k hash.Kind) int {
 	return smallRadii[k]
 }
 
-// Ceiling returns the strictest decision that a match by kind k can lead to.
+// Ceiling returns the strictest decision that a match by kind k can lead to under
+// the list's mode; see [ListPolicy.For].
 func (l ListPolicy) Ceiling(k hash.Kind) Decision {
 	switch {
 	case l.Mode == ModeBlock && (slices.Contains(l.BlockOn, k) || len(l.BlockOn) == 0 && k.Digest()):
@@ -87,8 +137,8 @@ func (l ListPolicy) Ceiling(k hash.Kind) Decision {
 	return Allow
 }
 
-// over returns l with what it leaves open filled in from stored.
-func (l ListPolicy) over(stored ListPolicy) ListPolicy {
+// Over returns l with what it leaves open filled in from stored.
+func (l ListPolicy) Over(stored ListPolicy) ListPolicy {
 	l.Mode = cmp.Or(l.Mode, stored.Mode)
 	l.Radius = cmp.Or(l.Radius, stored.Radius)
 	l.Verified = l.Verified || stored.Verified
@@ -100,6 +150,9 @@ func (l ListPolicy) over(stored ListPolicy) ListPolicy {
 	}
 	if l.BlockOn == nil {
 		l.BlockOn = stored.BlockOn
+	}
+	if l.Opinions == nil {
+		l.Opinions = stored.Opinions
 	}
 	return l
 }
@@ -178,6 +231,13 @@ func (l ListPolicy) Validate() error {
 			add("block_on has %q; it may have md5, sha1, sha256, pdq, photodna, vpdq and tmk (64-bit hashes only review)", k)
 		}
 	}
+	for _, o := range slices.Sorted(maps.Keys(l.Opinions)) {
+		if !slices.Contains(opinions, o) {
+			add("opinions has %q; it may have seed, positive, negative and disputed", o)
+		} else if !slices.Contains(opinionModes, l.Opinions[o]) {
+			add("opinions has the mode %q for %s; it may be observe, review, block or ignore", l.Opinions[o], o)
+		}
+	}
 	if l.Mode == ModeBenign {
 		if len(l.Surfaces) == 0 {
 			add("a benign list has to name the surfaces where it excuses uploads")
@@ -185,8 +245,8 @@ func (l ListPolicy) Validate() error {
 		if l.Radius > MaxBenignRadius {
 			add("radius is %d; that of a benign list is at most %d", l.Radius, MaxBenignRadius)
 		}
-		if l.Verified || len(l.BlockOn) > 0 {
-			add("a benign list blocks nothing: leave out verified and block_on")
+		if l.Verified || len(l.BlockOn) > 0 || len(l.Opinions) > 0 {
+			add("a benign list blocks nothing: leave out verified, block_on and opinions")
 		}
 	}
 	return errors.Join(errs...)
@@ -217,6 +277,8 @@ func (p Policy) Digest() string {
 			l.BlockOn = []hash.Kind{hash.KindMD5, hash.KindSHA1, hash.KindSHA256}
 		}
 		l.BlockOn = canonical(l.BlockOn)
+		l.Opinions = maps.Clone(l.Opinions)
+		maps.DeleteFunc(l.Opinions, func(_ Opinion, m Mode) bool { return m == l.Mode })
 		c.Lists[name] = l
 	}
 	// Maps marshal in the order of their keys, structs in that of their fields.

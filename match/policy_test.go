@@ -42,6 +42,10 @@ func TestValidate(t *testing.T) {
 		{"block_on 64 bits", Policy{Lists: map[string]ListPolicy{"a": {BlockOn: []hash.Kind{hash.KindPHash}}}}, `block_on has "phash"; it may have md5`},
 		{"block_on a query kind", Policy{Lists: map[string]ListPolicy{"a": {BlockOn: []hash.Kind{hash.KindPDQ512}}}}, `block_on has "pdq-512"`},
 		{"block_on nonsense", Policy{Lists: map[string]ListPolicy{"a": {BlockOn: []hash.Kind{"sha512"}}}}, `block_on has "sha512"`},
+		{"an opinion", Policy{Lists: map[string]ListPolicy{"a": {Opinions: map[Opinion]Mode{"liked": ModeReview}}}}, `opinions has "liked"; it may have seed, positive, negative and disputed`},
+		{"an opinion's mode", Policy{Lists: map[string]ListPolicy{"a": {Opinions: map[Opinion]Mode{Seed: ModeBenign}}}}, `opinions has the mode "benign" for seed; it may be observe, review, block or ignore`},
+		{"ignore is no list's mode", Policy{Lists: map[string]ListPolicy{"a": {Mode: ModeIgnore}}}, `mode is "ignore"; it may be observe, review, block or benign`},
+		{"benign with opinions", Policy{Lists: map[string]ListPolicy{"b": with(func(l *ListPolicy) { l.Opinions = map[Opinion]Mode{Negative: ModeIgnore} })}}, `a benign list blocks nothing`},
 		{"list on no surface", Policy{Lists: map[string]ListPolicy{"a": {Surfaces: []string{""}}}}, `one of its surfaces has no name`},
 		{"list on an undeclared surface", Policy{map[string]Surface{"feed": {}, "wall": {}}, map[string]ListPolicy{"a": {Surfaces: []string{"fed"}}}}, `list "a": applies on surface "fed", which is not declared; the surfaces are feed, wall`},
 		{"list on an encrypted surface", Policy{map[string]Surface{"dm": {Encrypted: true}}, map[string]ListPolicy{"a": {Surfaces: []string{"dm"}}}}, `surface "dm", which is encrypted and never matched`},
@@ -97,13 +101,14 @@ func TestDigest(t *testing.T) {
 		t.Errorf("Digest = %q, want 64 digits", plain)
 	}
 	for name, same := range map[string]string{
-		"order of surfaces":    p(list(func(l *ListPolicy) { l.Surfaces = []string{"wall", "feed", "wall"} })),
-		"default radius":       p(list(func(l *ListPolicy) { l.Radius = 31 })),
-		"default radii":        p(list(func(l *ListPolicy) { l.Radii = map[hash.Kind]int{hash.KindPHash: 6} })),
-		"default block_on":     p(list(func(l *ListPolicy) { l.BlockOn = []hash.Kind{hash.KindSHA256, hash.KindMD5, hash.KindSHA1} })),
-		"default mode":         p(func(p *Policy) { p.Lists["b"] = ListPolicy{Mode: ModeObserve} }),
-		"default on_undecided": p(surface(Surface{OnUndecided: Review})),
-		"content_url":          p(surface(Surface{ContentURL: "https://m.example/{content_id}"})),
+		"order of surfaces":                    p(list(func(l *ListPolicy) { l.Surfaces = []string{"wall", "feed", "wall"} })),
+		"default radius":                       p(list(func(l *ListPolicy) { l.Radius = 31 })),
+		"default radii":                        p(list(func(l *ListPolicy) { l.Radii = map[hash.Kind]int{hash.KindPHash: 6} })),
+		"default block_on":                     p(list(func(l *ListPolicy) { l.BlockOn = []hash.Kind{hash.KindSHA256, hash.KindMD5, hash.KindSHA1} })),
+		"default mode":                         p(func(p *Policy) { p.Lists["b"] = ListPolicy{Mode: ModeObserve} }),
+		"an opinion's mode that is the list's": p(list(func(l *ListPolicy) { l.Opinions = map[Opinion]Mode{Negative: ModeBlock} })),
+		"default on_undecided":                 p(surface(Surface{OnUndecided: Review})),
+		"content_url":                          p(surface(Surface{ContentURL: "https://m.example/{content_id}"})),
 	} {
 		if same != plain {
 			t.Errorf("%s changes the digest", name)
@@ -117,6 +122,7 @@ func TestDigest(t *testing.T) {
 		"radii":          p(list(func(l *ListPolicy) { l.Radii = map[hash.Kind]int{hash.KindPHash: 0} })),
 		"verified":       p(list(func(l *ListPolicy) { l.Verified = true })),
 		"block_on":       p(list(func(l *ListPolicy) { l.BlockOn = []hash.Kind{hash.KindSHA256} })),
+		"opinions":       p(list(func(l *ListPolicy) { l.Opinions = map[Opinion]Mode{Negative: ModeIgnore} })),
 		"another list":   p(func(p *Policy) { p.Lists["c"] = ListPolicy{} }),
 		"no list":        p(func(p *Policy) { delete(p.Lists, "b") }),
 		"no surface":     p(func(p *Policy) { delete(p.Surfaces, "wall") }),

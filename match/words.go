@@ -36,7 +36,10 @@ func matchWords(m *judged, l ListPolicy) string {
 	case Structured:
 		add("one of the two hashes is of unknown quality and of a shape that unrelated pictures share, so it is only for review")
 	}
-	switch {
+	if mode, ok := l.Opinions[m.Opinion]; ok && mode != l.Mode {
+		add("the opinion of the entry is %s, for which the mode is %s", m.Opinion, mode)
+	}
+	switch l = l.For(m.Opinion); {
 	case l.Mode == ModeObserve || l.Mode == "":
 		add("the list only observes")
 	case m.SuppressedBy != "":

@@ -45,10 +45,10 @@ var sourceKinds = []string{"ncmec", "stopncii", "threatexchange", "file"}
 // routeConfig sends some of a source's entries to a list of their own, or
 // nowhere.
 type routeConfig struct {
-	Member  string          `yaml:"member"`
-	Opinion *ingest.Opinion `yaml:"opinion"`
-	List    string          `yaml:"list"`
-	Drop    bool            `yaml:"drop"`
+	Member  string         `yaml:"member"`
+	Opinion *match.Opinion `yaml:"opinion"`
+	List    string         `yaml:"list"`
+	Drop    bool           `yaml:"drop"`
 }
 
 // defaultEvery is how often sources are looked at: NCMEC asks for once a day to

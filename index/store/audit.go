@@ -336,12 +336,18 @@ func (s *Store) Audit(ctx context.Context, e Event) error {
 	}
 	txn := s.db.NewTransaction(false)
 	defer txn.Discard()
-	ps, next, err := s.audit.append(ctx, txn, e)
+	return s.tell(ctx, txn, e)
+}
+
+// tell writes an event to the audit log, and with it ps. The caller holds
+// commitMu.
+func (s *Store) tell(ctx context.Context, txn *badger.Txn, e Event, ps ...pair) error {
+	more, next, err := s.audit.append(ctx, txn, e)
 	if err != nil {
 		return err
 	}
 	return s.transact(nil, next, func(txn *badger.Txn) error {
-		for _, p := range ps {
+		for _, p := range append(more, ps...) {
 			if err := txn.Set(p.key, p.value); err != nil {
 				return err
 			}

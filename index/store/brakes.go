@@ -211,11 +211,10 @@ func (w *writing) brakeFloods(ctx context.Context, ops []op, was []string) error
 			continue
 		}
 		o := &ops[from[j]]
-		o.body = string(withFlags(o.body, func(h rawHash) byte {
+		o.body = string(withHashes(o.body, func(h *rawHash) {
 			if h.kind == kindCodes[hash.KindPDQ] && h.pdq() == hashes[j] {
-				return flagQuarantined | flagAside
+				h.flags |= flagQuarantined | flagAside
 			}
-			return 0
 		}))
 		w.flooding++
 		if last := len(w.floods) - 1; len(w.floods) < maxAuditEntries && (last < 0 || w.floods[last] != o.id) {

@@ -35,6 +35,14 @@ func (s *Store) Apply(ctx context.Context, name string, c Change) (Applied, erro
 	return d.Commit(ctx, c.Cursor, c.Note)
 }
 
+// checkNote returns an error unless text can be a note.
+func checkNote(text string) error {
+	if len(text) > maxNote || !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) {
+		return fmt.Errorf("store: a note is up to %d bytes of UTF-8 without control characters", maxNote)
+	}
+	return nil
+}
+
 // Commit applies the change as [Store.Apply] does.
 func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied, error) {
 	defer d.Discard()
@@ -43,8 +51,9 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 		return Applied{}, errors.New("store: the draft has ended")
 	case len(cursor) > maxCursor:
 		return Applied{}, fmt.Errorf("store: a cursor has up to %d bytes, not %d", maxCursor, len(cursor))
-	case len(note) > maxNote || !utf8.ValidString(note) || strings.ContainsFunc(note, unicode.IsControl):
-		return Applied{}, fmt.Errorf("store: a note is up to %d bytes of UTF-8 without control characters", maxNote)
+	}
+	if err := checkNote(note); err != nil {
+		return Applied{}, err
 	}
 	d.list.write.Lock()
 	defer d.list.write.Unlock()
@@ -69,6 +78,10 @@ func (d *Draft) Commit(ctx context.Context, cursor []byte, note string) (Applied
 	w.payload, finishErr = w.b.finish()
 	if err = errors.Join(err, finishErr); err != nil {
 		return Applied{}, errors.Join(fmt.Errorf("store: list %s: %w", st.rec.conf.Name, err), w.b.clean(err))
+	}
+	if d.Root != "" && d.Root != w.root().String() {
+		err := fmt.Errorf("list %s: %w", st.rec.conf.Name, ErrRoot)
+		return Applied{}, errors.Join(err, w.b.clean(err))
 	}
 	reasons := w.b.tells.reasons()
 	if st.rec.filled {
@@ -114,6 +127,13 @@ type writing struct {
 	floods              []string // ids of their entries, the first maxAuditEntries
 }
 
+// root is that of the list with the change.
+func (w *writing) root() root {
+	sum := w.list.lanes
+	sum.add(&w.b.lanes)
+	return sum.root(w.list.entries + w.rec.added - w.rec.deleted)
+}
+
 func (w *writing) applied(st Status) Applied {
 	return Applied{
 		Status: st, Added: int(w.rec.added), Replaced: int(w.rec.replaced), Deleted: int(w.rec.deleted),
@@ -137,12 +157,10 @@ func (d *Draft) write(ctx context.Context, live []*merge, w *writing) error {
 			}
 			return err
 		})
-		if err == nil && !d.byHand {
-			if w.list.quarantined > 0 {
-				for i := range ops {
-					if was[i] != "" && ops[i].sign == signPut {
-						ops[i].body = keepOut(was[i], ops[i].body)
-					}
+		if err == nil && !d.Exact {
+			for i := range ops {
+				if was[i] != "" && ops[i].sign == signPut {
+					ops[i].body = keepDecisions(was[i], ops[i].body)
 				}
 			}
 			err = w.brakeFloods(ctx, ops, was)

@@ -9,6 +9,8 @@ import (
 	"iter"
 	"slices"
 	"strings"
+
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // Draft is a change in the making, which may be larger than memory: it is kept
@@ -18,6 +20,12 @@ type Draft struct {
 	// Partial says that this is a piece of a larger change, and not the last:
 	// the list's brakes count it together with the next.
 	Partial bool
+	// Exact says that entries are to be as they are put: what was decided about
+	// one here, such as a quarantine or a vote, does not stay on it.
+	Exact bool
+	// Root is what the list's root must be after the change, "" if it is not
+	// known. Commit returns [ErrRoot] if it would be another.
+	Root string
 	// Last makes the last operation on an entry hold, where otherwise puts are
 	// joined and a put holds against a deletion. It is set before the first.
 	Last bool
@@ -31,7 +39,6 @@ type Draft struct {
 	// number, unless that is 0.
 	accepted bool
 	held     uint64
-	byHand   bool    // it says itself what is set aside
 	base     *uint64 // the change after which this one must come, if set
 
 	blocks []*strings.Builder // operations as chunks hold them, in the order of the calls
@@ -178,7 +185,10 @@ func (d *Draft) join(a, b op) (op, error) {
 	if err != nil {
 		return op{}, err
 	}
-	x.Label = cmp.Or(y.Label, x.Label)
+	x.Label, x.Opinion = cmp.Or(y.Label, x.Label), cmp.Or(y.Opinion, x.Opinion)
+	if y.Vote != match.NoOpinion {
+		x.Vote, x.Voted = y.Vote, y.Voted
+	}
 	x.Hashes = append(x.Hashes, y.Hashes...)
 	body, err := appendBody(nil, &x)
 	return op{sign: signPut, id: a.id, body: string(body)}, err

@@ -61,13 +61,14 @@ const (
 	flagOrigin512
 	flagQuality // a byte of quality follows
 	flagAside   // put in quarantine by a person or the flood brake: it stays there whatever its source sends
+	flagStance  // a byte of stance follows
 	flagsEnd
 )
 
 // rawHash is a hash as it is in an entry's body.
 type rawHash struct {
-	kind, flags, quality byte
-	value                string
+	kind, flags, quality, stance byte
+	value                        string
 }
 
 // pdq returns the hash of kind pdq that h is.
@@ -85,6 +86,9 @@ func (h *rawHash) append(dst []byte) []byte {
 	dst = append(dst, h.kind, h.flags)
 	if h.flags&flagQuality != 0 {
 		dst = append(dst, h.quality)
+	}
+	if h.flags&flagStance != 0 {
+		dst = append(dst, h.stance)
 	}
 	if codeSizes[h.kind] == 0 {
 		dst = binary.AppendUvarint(dst, uint64(len(h.value)))
@@ -104,8 +108,8 @@ func checkID(id string) error {
 }
 
 // appendBody appends the body of an entry, all but its id: the label, then the
-// number of hashes, then each hash as kind, flags, quality if known, and value.
-// Equal entries have equal bodies: hashes are in order, each once. Of two that
+// number of hashes, then each hash as kind, flags, quality if known, stance if
+// any, and value. Equal entries have equal bodies: hashes are in order, each once. Of two that
 // differ only in quality the better is kept.
 func appendBody(dst []byte, e *Entry) ([]byte, error) {
 	if err := checkID(e.ID); err != nil {
@@ -131,12 +135,19 @@ func appendCheckedBody(dst []byte, e *Entry) ([]byte, error) {
 	case len(e.Hashes) == 0:
 		return dst, errors.New("an entry has at least one hash")
 	}
+	stance, err := e.stance()
+	if err != nil {
+		return dst, err
+	}
 	var few [4]rawHash
 	hs := few[:0]
 	for _, h := range e.Hashes {
 		r, err := h.raw()
 		if err != nil {
 			return dst, err
+		}
+		if r.stance = stance; stance != 0 {
+			r.flags |= flagStance
 		}
 		hs = append(hs, r)
 	}
@@ -185,8 +196,11 @@ func (h *Hash) raw() (rawHash, error) {
 		r.quality = byte(h.Quality)
 	}
 	p, isPDQ := h.PDQ()
-	if h.Quarantined || isPDQ && p.Degenerate() {
+	if h.Quarantined || h.Aside || isPDQ && p.Degenerate() {
 		r.flags |= flagQuarantined
+	}
+	if h.Aside {
+		r.flags |= flagAside
 	}
 	return r, nil
 }
@@ -229,6 +243,12 @@ func cutHash(s string) (h rawHash, rest string, ok bool) {
 		}
 		h.quality, s = s[0], s[1:]
 	}
+	if h.flags&flagStance != 0 {
+		if s == "" || s[0] == 0 {
+			return h, s, false
+		}
+		h.stance, s = s[0], s[1:]
+	}
 	size := codeSizes[h.kind]
 	if size == 0 {
 		h.value, s, ok = cutString(s, maxBody)
@@ -261,22 +281,29 @@ func decodeEntry(id, body string, slab []Hash) (Entry, []Hash, error) {
 	label, s, ok := cutString(body, maxLabel)
 	n, s, ok2 := cutUvarint(s, maxBody)
 	from := len(slab)
+	e := Entry{ID: id, Label: label}
 	for ok = ok && ok2 && n > 0; ok && n > 0; n-- {
 		var r rawHash
 		if r, s, ok = cutHash(s); !ok {
 			break
 		}
+		if len(slab) == from {
+			ok = e.setStance(r.stance)
+		} else if same, _ := e.stance(); same != r.stance {
+			ok = false
+		}
 		h := Hash{Hash: hash.Hash{Kind: codeKinds[r.kind], Value: r.value}, Quality: r.known()}
 		if r.flags&flagOrigin512 != 0 {
 			h.Origin = hash.KindPDQ512
 		}
-		h.Quarantined = r.flags&flagQuarantined != 0
+		h.Quarantined, h.Aside = r.flags&flagQuarantined != 0, r.flags&flagAside != 0
 		slab = append(slab, h)
 	}
 	if !ok || s != "" {
 		return Entry{}, slab[:from], fmt.Errorf("entry %q is malformed", id)
 	}
-	return Entry{ID: id, Label: label, Hashes: slab[from:len(slab):len(slab)]}, slab, nil
+	e.Hashes = slab[from:len(slab):len(slab)]
+	return e, slab, nil
 }
 
 // countHashes returns how many hashes a body has, and how many of them are in

@@ -17,6 +17,7 @@ import (
 //	a number                  a record of the audit log
 //	t index                   a hash of the audit log's tree
 //	c                         the audit log's head
+//	v list entry              a vote on an entry
 //	z                         nothing; see flush
 //
 // A list's record names the head of its chain and the runs of its state; a
@@ -32,6 +33,7 @@ const (
 	keyAudit   = 'a'
 	keyTree    = 't'
 	keyLog     = 'c'
+	keyVote    = 'v'
 	keyFlush   = 'z'
 )
 

@@ -123,7 +123,7 @@ func (s *Store) Remove(ctx context.Context, name string) error {
 	}
 	var dead [][]byte
 	err = s.db.View(func(txn *badger.Txn) error {
-		for _, kind := range []byte{keyPayload, keyState, keyHeld, keyRecord} {
+		for _, kind := range []byte{keyPayload, keyState, keyHeld, keyRecord, keyVote} {
 			it := txn.NewIterator(badger.IteratorOptions{Prefix: append([]byte{kind}, l.id[:]...)})
 			for it.Rewind(); it.Valid(); it.Next() {
 				dead = append(dead, it.Item().KeyCopy(nil))

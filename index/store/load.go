@@ -318,14 +318,14 @@ func (r reader) record(seq uint64) (rec record, d digest, err error) {
 // sweep deletes what writes that were cut short have left, if there is room.
 func (s *Store) sweep(txn *badger.Txn) error {
 	var dead [][]byte
-	for _, kind := range []byte{keyPayload, keyState, keyHeld, keyDraft, keyRecord} {
+	for _, kind := range []byte{keyPayload, keyState, keyHeld, keyDraft, keyRecord, keyVote} {
 		var run runRecord // of the key before
 		var owner listID
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{kind}})
 		for it.Rewind(); it.Valid(); it.Next() {
 			k := it.Item().Key()
-			if kind == keyRecord {
-				if len(k) != 25 || s.lists[listID(k[1:17])] == nil {
+			if kind == keyRecord || kind == keyVote {
+				if len(k) < 17 || kind == keyRecord && len(k) != 25 || s.lists[listID(k[1:17])] == nil {
 					dead = append(dead, slices.Clone(k))
 				}
 				continue

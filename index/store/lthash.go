@@ -106,6 +106,9 @@ func (s *summer) expand(id string, h rawHash) {
 	b = append(b, byte(len(id)))
 	b = append(b, id...)
 	b = append(b, h.kind, h.flags, byte(h.quality))
+	if h.flags&flagStance != 0 {
+		b = append(b, h.stance)
+	}
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(h.value)))
 	b = append(b, h.value...)
 	s.buf = b

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -21,9 +22,7 @@ type model struct {
 
 // joinModel is what two puts of one id leave.
 func joinModel(a, b Entry) Entry {
-	if b.Label == "" {
-		b.Label = a.Label
-	}
+	b.Label, b.Opinion = cmp.Or(b.Label, a.Label), cmp.Or(b.Opinion, a.Opinion)
 	for _, h := range a.Hashes {
 		if !slices.ContainsFunc(b.Hashes, func(x Hash) bool { return x.Hash == h.Hash }) {
 			b.Hashes = append(b.Hashes, h)
@@ -42,6 +41,7 @@ func joinModel(a, b Entry) Entry {
 func randomEntry(r *rand.Rand) Entry {
 	e := Entry{ID: fmt.Sprintf("e%03d", r.IntN(400)), Label: strings.Repeat(string('a'+rune(r.IntN(3))), r.IntN(maxLabel))}
 	e.Hashes = append(e.Hashes, Hash{Hash: pdq(r.Uint64N(500)).Hash(), Quality: hash.UnknownQuality})
+	e.Opinion = opinionCodes[r.IntN(len(opinionCodes))]
 	if r.IntN(3) == 0 {
 		e.Hashes = append(e.Hashes, md5Hash(r.Uint64N(500)))
 	}

@@ -27,6 +27,8 @@ var (
 	ErrExists   = errors.New("store: the list exists")
 	ErrNoList   = errors.New("store: no such list")
 	ErrNoEntry  = errors.New("store: no such entry")
+	ErrNoChange = errors.New("store: no such change")
+	ErrRoot     = errors.New("store: the change does not lead to the root that it names")
 	ErrErased   = errors.New("store: erased")
 )
 

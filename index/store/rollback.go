@@ -27,7 +27,7 @@ func (s *Store) Rollback(ctx context.Context, name string, to uint64) (Applied, 
 		return Applied{}, err
 	}
 	defer d.Discard()
-	d.Last, d.accepted, d.byHand, d.base = true, true, true, &head
+	d.Last, d.accepted, d.Exact, d.base = true, true, true, &head
 	lost := 0
 	for seq := head; seq > to; seq-- {
 		n, err := v.undo(ctx, d, seq)

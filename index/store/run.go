@@ -147,10 +147,18 @@ func newMerge(r reader, runs []*run) *merge {
 }
 
 // start goes to the first entry, as next does to the following ones.
-func (m *merge) start() (op, error) {
+func (m *merge) start() (op, error) { return m.startAt("") }
+
+// startAt goes to the first entry whose id is not below id.
+func (m *merge) startAt(id string) (op, error) {
 	for _, c := range m.cs {
-		if err := c.advance(); err != nil {
+		if err := c.seek(id); err != nil {
 			return op{}, err
+		}
+		if c.op.id == "" && c.next == 0 { // which stands before id
+			if err := c.advance(); err != nil {
+				return op{}, err
+			}
 		}
 	}
 	return m.pick(), nil

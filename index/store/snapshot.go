@@ -55,9 +55,18 @@ func (v *Snapshot) wrap(err error) error {
 // of neighbouring entries share memory, so a program that keeps few of many
 // entries should clone what it keeps.
 func (v *Snapshot) Entries(ctx context.Context) iter.Seq2[Entry, error] {
+	return v.EntriesAfter(ctx, "")
+}
+
+// EntriesAfter is Entries from the first id on that is above one, without reading
+// those before it.
+func (v *Snapshot) EntriesAfter(ctx context.Context, id string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		m := newMerge(v.reader(), v.state.runs)
-		o, err := m.start()
+		o, err := m.startAt(id)
+		if err == nil && o.id == id && id != "" {
+			o, err = m.next(o)
+		}
 		var slab []Hash
 		var e Entry
 		for n := uint64(0); ; n++ {
@@ -67,7 +76,7 @@ func (v *Snapshot) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 			for err == nil && o.sign == signGone {
 				o, err = m.next(o)
 			}
-			if err == nil && o.id == "" && n != v.state.rec.entries {
+			if err == nil && o.id == "" && id == "" && n != v.state.rec.entries {
 				err = fmt.Errorf("it has %d entries and should have %d", n, v.state.rec.entries)
 			}
 			if err == nil && o.id == "" {
@@ -139,6 +148,31 @@ func (v *Snapshot) Edits(ctx context.Context, after uint64) iter.Seq2[Edit, erro
 			}
 		}
 	}
+}
+
+// Change yields, in order, the edits of one change, as Edits does.
+func (v *Snapshot) Change(ctx context.Context, seq uint64) iter.Seq2[Edit, error] {
+	return func(yield func(Edit, error) bool) {
+		if _, err := v.edits(ctx, seq, yield); err != nil {
+			yield(Edit{}, v.wrap(err))
+		}
+	}
+}
+
+// Root returns the list's root after a change, or before the first. The error is
+// [ErrNoChange] if it has not got so far.
+func (v *Snapshot) Root(ctx context.Context, seq uint64) (string, error) {
+	switch version := v.Status().Version; {
+	case seq == version.Seq:
+		return version.Root, ctx.Err()
+	case seq > version.Seq:
+		return "", v.wrap(ErrNoChange)
+	}
+	rec, _, err := v.reader().record(seq + 1)
+	if err != nil {
+		return "", v.wrap(err)
+	}
+	return rec.prevRoot.String(), ctx.Err()
 }
 
 // edits yields the edits of one change.

@@ -18,6 +18,7 @@
 package store
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -34,7 +35,16 @@ type Entry struct {
 	// Hashes are the entry's hashes, at least one, each kind and value once,
 	// in the order of their kinds and values.
 	Hashes []Hash
+	// Opinion is what others think of the entry, as far as its source says. Vote
+	// is what this operator thinks: positive, negative or nothing.
+	Opinion, Vote match.Opinion
+	// Voted says that the vote was given here, by [Store.Vote]: it stays on the
+	// entry whatever its source sends.
+	Voted bool
 }
+
+// Stance is the opinion that counts: the vote or, without one, that of others.
+func (e *Entry) Stance() match.Opinion { return cmp.Or(e.Vote, e.Opinion) }
 
 // Hash is a hash of an entry.
 type Hash struct {
@@ -42,6 +52,7 @@ type Hash struct {
 	Quality     hash.Quality // hash.UnknownQuality if the source gave none
 	Origin      hash.Kind    // hash.KindPDQ512 if the pdq was made by that function, else ""
 	Quarantined bool         // kept and shown, but not matched: it is degenerate, floods, or a person wants it so
+	Aside       bool         // put in quarantine by a person or a brake: it stays there whatever its source sends
 }
 
 // Change is a group of edits to a list that is applied whole or not at all.

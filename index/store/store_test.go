@@ -84,7 +84,7 @@ func entries(t testing.TB, s *Store, name string) map[string]Entry {
 }
 
 func equal(a, b Entry) bool {
-	return a.ID == b.ID && a.Label == b.Label && slices.Equal(a.Hashes, b.Hashes)
+	return a.ID == b.ID && a.Label == b.Label && a.Opinion == b.Opinion && a.Vote == b.Vote && a.Voted == b.Voted && slices.Equal(a.Hashes, b.Hashes)
 }
 
 func TestApply(t *testing.T) {

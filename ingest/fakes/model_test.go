@@ -98,7 +98,7 @@ func (w *world) serve(h http.Handler) {
 func (w *world) create(names ...string) {
 	w.t.Helper()
 	for _, name := range names {
-		if err := w.store.Create(w.t.Context(), store.List{Name: name, Mode: match.ModeObserve}); err != nil {
+		if err := w.store.Create(w.t.Context(), store.List{Name: name, Mode: match.ModeObserve, Brakes: store.Brakes{Shrink: store.Off, Growth: store.Off}}); err != nil {
 			w.t.Fatal(err)
 		}
 	}

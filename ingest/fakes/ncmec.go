@@ -17,6 +17,7 @@ import (
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // NCMEC plays a database of NCMEC's Hash Sharing API under "/hashsharing". Its
@@ -40,6 +41,7 @@ type NCMEC struct {
 	newest   map[string]int
 	sessions int // links of earlier ones have expired
 	requests map[string]int
+	votes    []string
 }
 
 // Member is a member of a service.
@@ -144,7 +146,18 @@ func (n *NCMEC) Live(of func(Member) bool) []store.Entry {
 		if r.deleted || !of(r.Member) {
 			continue
 		}
-		e := store.Entry{ID: key, Label: r.Class}
+		e := store.Entry{ID: key, Label: r.Class, Opinion: match.Positive}
+		for _, m := range r.Down {
+			if m != n.Self {
+				e.Opinion = match.Disputed
+			}
+		}
+		switch up, down := slices.Contains(r.Up, n.Self), slices.Contains(r.Down, n.Self); {
+		case up && !down:
+			e.Vote = match.Positive
+		case down && !up:
+			e.Vote = match.Negative
+		}
 		for _, p := range r.Prints {
 			if kind, ok := ncmecKinds[p.Name]; ok {
 				if h, ok := listed(kind, p.Text); ok {
@@ -158,6 +171,14 @@ func (n *NCMEC) Live(of func(Member) bool) []store.Entry {
 	}
 	slices.SortFunc(live, func(a, b store.Entry) int { return cmp.Compare(a.ID, b.ID) })
 	return live
+}
+
+// Votes returns the feedback that was taken: entry, type of fingerprint, and
+// affirmative or negative.
+func (n *NCMEC) Votes() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.votes)
 }
 
 // ServeHTTP answers as the service does.
@@ -175,7 +196,7 @@ func (n *NCMEC) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		w.WriteHeader(http.StatusNotFound)
 	case r.Method == http.MethodPut && len(parts) == 5 && parts[0] == "entries" && parts[4] == "feedback":
-		n.vote(w, r, parts[1]+"-"+parts[2])
+		n.vote(w, r, parts[1]+"-"+parts[2], parts[3])
 	case r.Method != http.MethodGet:
 		w.WriteHeader(http.StatusMethodNotAllowed)
 	case path == "status":
@@ -212,7 +233,7 @@ func (n *NCMEC) members(x *xmlWriter) {
 }
 
 // vote takes feedback, which is a new state of the entry.
-func (n *NCMEC) vote(w http.ResponseWriter, r *http.Request, key string) {
+func (n *NCMEC) vote(w http.ResponseWriter, r *http.Request, key, fingerprint string) {
 	var body struct {
 		XMLName     xml.Name  `xml:"https://hashsharing.ncmec.org/hashsharing/v2 feedbackSubmission"`
 		Affirmative *struct{} `xml:"affirmative"`
@@ -232,11 +253,14 @@ func (n *NCMEC) vote(w http.ResponseWriter, r *http.Request, key string) {
 		state := n.rows[i].Record
 		state.Up = slices.DeleteFunc(slices.Clone(state.Up), func(m Member) bool { return m == n.Self })
 		state.Down = slices.DeleteFunc(slices.Clone(state.Down), func(m Member) bool { return m == n.Self })
+		kind := "negative"
 		if body.Affirmative != nil {
+			kind = "affirmative"
 			state.Up = append(state.Up, n.Self)
 		} else {
 			state.Down = append(state.Down, n.Self)
 		}
+		n.votes = append(n.votes, key+" "+fingerprint+" "+kind)
 		n.append(state, false)
 	}
 }

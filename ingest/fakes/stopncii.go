@@ -13,6 +13,7 @@ import (
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // StopNCII plays the service of that name, under "/v1". Its clock stands still
@@ -110,7 +111,13 @@ func (s *StopNCII) Live(id func(hash.Hash) string) []store.Entry {
 			continue
 		}
 		if h, ok := listed(kind, key.value); ok {
-			live = append(live, store.Entry{ID: id(h.Hash), Hashes: []store.Hash{h}})
+			e := store.Entry{ID: id(h.Hash), Hashes: []store.Hash{h}, Opinion: match.Seed}
+			if all, ok := r.feedback.([]map[string]any); ok && all[0]["feedbackValue"] == "NotBlocked" {
+				e.Opinion = match.Disputed
+			} else if ok && all[0]["feedbackValue"] == "Blocked" {
+				e.Opinion = match.Positive
+			}
+			live = append(live, e)
 		}
 	}
 	slices.SortFunc(live, func(a, b store.Entry) int { return cmp.Compare(a.ID, b.ID) })

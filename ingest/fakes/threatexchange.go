@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // ThreatExchange plays one privacy group of the service of that name, under
@@ -123,7 +124,11 @@ func (t *ThreatExchange) Live() []store.Entry {
 			continue
 		}
 		if h, ok := listed(kind, i.Value); ok {
-			live = append(live, store.Entry{ID: "te-" + id, Label: strings.Join(i.Tags, ", "), Hashes: []store.Hash{h}})
+			e := store.Entry{ID: "te-" + id, Label: strings.Join(i.Tags, ", "), Hashes: []store.Hash{h}, Opinion: match.Positive}
+			if i.Reactions == "DISAGREE_WITH_TAGS" {
+				e.Opinion = match.Disputed
+			}
+			live = append(live, e)
 		}
 	}
 	slices.SortFunc(live, func(a, b store.Entry) int { return cmp.Compare(a.ID, b.ID) })
@@ -150,6 +155,9 @@ func (t *ThreatExchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.reacted = append(t.reacted, path+" "+r.PostForm.Encode())
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintln(w, `{"success":true}`)
+	case t.latest[path] != nil:
+		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+		json.NewEncoder(w).Encode(t.latest[path].reply())
 	case path == t.Group+"/threat_updates/":
 		t.updates(w, r, q)
 	default:

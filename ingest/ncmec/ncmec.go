@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/ingest"
 )
 
@@ -67,16 +69,19 @@ type Status struct {
 
 // Status asks who the credentials stand for.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	reply, err := c.get(ctx, "v2/status", "status", func(d *xml.Decoder, e xml.StartElement) (err error) {
-		switch e.Name.Local {
+	reply, err := c.get(ctx, "v2/status", "status", func(x *scanner) (err error) {
+		var b []byte
+		switch string(x.name) {
 		case "ipAddress":
-			s.IPAddress, err = text(d)
+			b, err = x.value()
+			s.IPAddress = string(b)
 		case "username":
-			s.Username, err = text(d)
+			b, err = x.value()
+			s.Username = string(b)
 		case "member":
-			s.Member, err = member(d, e)
+			s.Member, err = member(x)
 		default:
-			err = d.Skip()
+			err = x.skip()
 		}
 		return err
 	})
@@ -89,11 +94,11 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 
 // Members returns who contributes to the database.
 func (c *Client) Members(ctx context.Context) (members []ingest.Member, err error) {
-	_, err = c.get(ctx, "v2/members", "members", func(d *xml.Decoder, e xml.StartElement) error {
-		if e.Name.Local != "member" {
-			return d.Skip()
+	_, err = c.get(ctx, "v2/members", "members", func(x *scanner) error {
+		if string(x.name) != "member" {
+			return x.skip()
 		}
-		m, err := member(d, e)
+		m, err := member(x)
 		members = append(members, m)
 		return err
 	})
@@ -107,21 +112,29 @@ type Reason struct{ GUID, Name string }
 // as PDQ.
 func (c *Client) Reasons(ctx context.Context, fingerprint string) (reasons []Reason, err error) {
 	path := "v2/feedback/" + url.PathEscape(strings.ToUpper(fingerprint)) + "/reasons"
-	_, err = c.get(ctx, path, "availableFeedbackReasons", func(d *xml.Decoder, e xml.StartElement) error {
-		if e.Name.Local == "reason" {
-			reasons = append(reasons, Reason{attr(e, "guid"), attr(e, "name")})
+	_, err = c.get(ctx, path, "availableFeedbackReasons", func(x *scanner) error {
+		if string(x.name) == "reason" {
+			reasons = append(reasons, Reason{string(x.attr("guid")), string(x.attr("name"))})
 		}
-		return d.Skip()
+		return x.skip()
 	})
 	return reasons, err
 }
 
 // get asks for a document and calls child for each child of its root, whose
 // name is checked.
-func (c *Client) get(ctx context.Context, path, root string, child func(*xml.Decoder, xml.StartElement) error) (ingest.Reply, error) {
+func (c *Client) get(ctx context.Context, path, root string, child func(*scanner) error) (ingest.Reply, error) {
 	return c.Do(ctx, ingest.Call{URL: c.Address(path, nil), Type: "xml", Decode: func(r io.Reader) error {
 		return document(r, root, child)
 	}})
+}
+
+// member reads the member that was opened last.
+func member(x *scanner) (m ingest.Member, err error) {
+	m.ID = x.word(x.attr("id"))
+	name, err := x.value()
+	m.Name = x.word(name)
+	return m, err
 }
 
 const namespace = "https://hashsharing.ncmec.org/hashsharing/v2"
@@ -132,7 +145,7 @@ const namespace = "https://hashsharing.ncmec.org/hashsharing/v2"
 func (c *Client) Vote(ctx context.Context, entry, fingerprint string, reasons []string) error {
 	memberID, id, ok := strings.Cut(entry, "-")
 	if !ok {
-		return fmt.Errorf("ncmec: %q is no entry of this source", entry)
+		return &ingest.VoteError{Why: fmt.Sprintf("%q is no entry of this source", entry)}
 	}
 	path := strings.Join([]string{"v2/entries", url.PathEscape(memberID), url.PathEscape(id), url.PathEscape(strings.ToUpper(fingerprint)), "feedback"}, "/")
 	_, err := c.Do(ctx, ingest.Call{
@@ -158,6 +171,54 @@ func feedback(reasons []string) []byte {
 	}
 	b.WriteString(`</feedbackSubmission>`)
 	return b.Bytes()
+}
+
+// fingerprintTypes are the kinds of hashes by the service's names in paths.
+var fingerprintTypes = map[hash.Kind]string{
+	hash.KindMD5: "MD5", hash.KindSHA1: "SHA1", hash.KindSHA256: "SHA256",
+	hash.KindPDQ: "PDQ", hash.KindPhotoDNA: "PDNA", hash.KindTMK: "TMK_PDQF",
+}
+
+// SendVote votes on each fingerprint of an entry. The reason for a vote against
+// one is the name or the GUID of one of the service's reasons, which differ
+// between the types of fingerprints: those that do not know it are left out. The
+// error is an [*ingest.VoteError] if none knows it.
+func (s *Source) SendVote(ctx context.Context, v ingest.Vote) error {
+	sent := map[string]bool{}
+	known := map[string]bool{} // names of reasons
+	for _, h := range v.Entry.Hashes {
+		fingerprint, ok := fingerprintTypes[h.Kind]
+		if !ok || sent[fingerprint] {
+			continue
+		}
+		var reasons []string
+		if !v.For {
+			all, err := s.Reasons(ctx, fingerprint)
+			if err != nil {
+				return err
+			}
+			for _, r := range all {
+				known[r.Name] = true
+				if strings.EqualFold(r.Name, v.Reason) || strings.EqualFold(r.GUID, v.Reason) {
+					reasons = []string{r.GUID}
+				}
+			}
+			if reasons == nil {
+				continue
+			}
+		}
+		if err := s.Vote(ctx, v.Entry.ID, fingerprint, reasons); err != nil {
+			return err
+		}
+		sent[fingerprint] = true
+	}
+	switch {
+	case len(sent) > 0:
+		return nil
+	case len(known) > 0:
+		return &ingest.VoteError{Why: fmt.Sprintf("its reason is none that the service knows, which are %q", slices.Sorted(maps.Keys(known)))}
+	}
+	return &ingest.VoteError{Why: "the entry has no fingerprint that the service takes votes on"}
 }
 
 // Source is a database as a source of lists.

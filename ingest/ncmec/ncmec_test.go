@@ -15,6 +15,7 @@ import (
 
 	"github.com/tidemark-project/tidemark/ingest"
 	"github.com/tidemark-project/tidemark/internal/testenv"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // summary writes an edit in a form to compare: id, member, label, opinion and
@@ -24,7 +25,7 @@ func summary(e ingest.Edit) string {
 	for _, h := range e.Hashes {
 		hashes = append(hashes, string(h.Kind)+":"+h.Text())
 	}
-	return fmt.Sprintf("%s by %s (%s) %q %v %s", e.ID, e.Member.Name, e.Member.ID, e.Label, e.Opinion, strings.Join(hashes, " "))
+	return fmt.Sprintf("%s by %s (%s) %q %v %s", e.ID, e.Member.Name, e.Member.ID, e.Label, e.Stance(), strings.Join(hashes, " "))
 }
 
 func fixture(t *testing.T, name string) []byte {
@@ -85,15 +86,15 @@ func TestFixturePages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.edits[0].Opinion; got != ingest.Disputed {
-		t.Errorf("opinion of img-0001 = %v, want %v", got, ingest.Disputed)
+	if got := p.edits[0]; got.Opinion != match.Disputed || got.Vote != match.NoOpinion {
+		t.Errorf("opinion of img-0001 = %q, vote %q, want %q and none", got.Opinion, got.Vote, match.Disputed)
 	}
 	p, err = readPage(bytes.NewReader(fixture(t, "entries_page1.xml")), "7003")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := p.edits[0].Opinion; got != ingest.Negative {
-		t.Errorf("opinion of img-0001 to who voted against it = %v, want %v", got, ingest.Negative)
+	if got := p.edits[0]; got.Opinion != match.Positive || got.Vote != match.Negative {
+		t.Errorf("to who voted against it, opinion of img-0001 = %q, vote %q, want %q and %q", got.Opinion, got.Vote, match.Positive, match.Negative)
 	}
 }
 

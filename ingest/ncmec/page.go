@@ -1,16 +1,16 @@
 package ncmec
 
 import (
-	"encoding/xml"
-	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/ingest"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // page is a reply to a question for entries.
@@ -22,6 +22,9 @@ type page struct {
 	records int
 	live    int // records that are no tombstones
 	usable  int // of these, with a hash that lists hold
+
+	own    string       // id of the member who asks
+	hashes []store.Hash // of the edits, so that few are allocated for many
 }
 
 // kinds are the fingerprints that lists hold, by the names of their elements.
@@ -35,21 +38,22 @@ var kinds = map[string]hash.Kind{
 // readPage reads a page of entries. own is the id of the member who asks.
 // Errors never hold a part of the page.
 func readPage(r io.Reader, own string) (*page, error) {
-	p := &page{skipped: map[string]int{}}
-	err := document(r, "queryResult", func(d *xml.Decoder, e xml.StartElement) error {
-		switch e.Name.Local {
+	p := &page{skipped: map[string]int{}, own: own}
+	err := document(r, "queryResult", func(s *scanner) error {
+		switch string(s.name) {
 		case "images", "videos":
-			return p.block(d, e, own)
+			return p.block(s)
 		case "paging":
-			return children(d, func(e xml.StartElement) (err error) {
-				if e.Name.Local != "next" {
-					return d.Skip()
+			return s.children(func() error {
+				if string(s.name) != "next" {
+					return s.skip()
 				}
-				p.next, err = text(d)
+				next, err := s.value()
+				p.next = string(next)
 				return err
 			})
 		}
-		return d.Skip()
+		return s.skip()
 	})
 	if err != nil {
 		return nil, err
@@ -66,48 +70,61 @@ func readPage(r io.Reader, own string) (*page, error) {
 }
 
 // block reads the entries of one medium.
-func (p *page) block(d *xml.Decoder, e xml.StartElement, own string) error {
+func (p *page) block(s *scanner) error {
+	count, err := strconv.Atoi(string(s.attr("count")))
+	if err != nil {
+		count = 0
+	}
 	n := 0
-	err := children(d, func(e xml.StartElement) error {
-		switch e.Name.Local {
-		case "image", "video", "deletedImage", "deletedVideo":
+	err = s.children(func() error {
+		deleted := false
+		switch string(s.name) {
+		case "image", "video":
+		case "deletedImage", "deletedVideo":
+			deleted = true
 		default:
-			return d.Skip()
+			return s.skip()
 		}
 		n++
-		return p.entry(d, strings.HasPrefix(e.Name.Local, "deleted"), own)
+		return p.entry(s, deleted)
 	})
 	if err != nil {
 		return err
 	}
 	p.records += n
-	if count, err := strconv.Atoi(attr(e, "count")); err == nil && n < count {
+	if n < count {
 		return fmt.Errorf("a block announces %d records and has %d", count, n)
 	}
 	return nil
 }
 
 // entry reads an entry or a tombstone.
-func (p *page) entry(d *xml.Decoder, deleted bool, own string) error {
+func (p *page) entry(s *scanner, deleted bool) error {
 	var e ingest.Edit
 	var id, class string
 	var bad []string
 	var votes votes
-	e.Opinion = ingest.Positive // of the member who contributed it
-	err := children(d, func(c xml.StartElement) (err error) {
-		switch c.Name.Local {
+	if cap(p.hashes)-len(p.hashes) < 16 {
+		p.hashes = make([]store.Hash, 0, 1024)
+	}
+	e.Hashes = p.hashes[len(p.hashes):]
+	err := s.children(func() (err error) {
+		var b []byte
+		switch string(s.name) {
 		case "member":
-			e.Member, err = member(d, c)
+			e.Member, err = member(s)
 		case "id":
-			id, err = text(d)
+			b, err = s.value()
+			id = string(b)
 		case "classification":
-			class, err = text(d)
+			b, err = s.value()
+			class = s.word(b)
 		case "fingerprints":
-			err = children(d, func(c xml.StartElement) error { return p.fingerprint(d, c, &e, &bad) })
+			err = s.children(func() error { return p.fingerprint(s, &e, &bad) })
 		case "feedback":
-			err = votes.read(d)
+			err = votes.read(s)
 		default:
-			err = d.Skip()
+			err = s.skip()
 		}
 		return err
 	})
@@ -121,11 +138,13 @@ func (p *page) entry(d *xml.Decoder, deleted bool, own string) error {
 	}
 	e.ID = e.Member.ID + "-" + id
 	e.Label = ingest.Label(class)
-	e.Opinion = votes.opinion(own)
+	e.Opinion, e.Vote = votes.opinions(p.own)
 	if deleted {
 		e.Hashes = nil
 	} else if p.live++; len(e.Hashes) > 0 {
 		p.usable++
+		p.hashes = p.hashes[:len(p.hashes)+min(len(e.Hashes), cap(p.hashes)-len(p.hashes))]
+		e.Hashes = e.Hashes[:len(e.Hashes):len(e.Hashes)]
 	}
 	for _, why := range bad {
 		p.bad = append(p.bad, ingest.Bad{ID: e.ID, Why: why})
@@ -136,18 +155,18 @@ func (p *page) entry(d *xml.Decoder, deleted bool, own string) error {
 
 // fingerprint reads an element of an entry's fingerprints. Those that are links
 // to large ones are left out: the service asks not to keep these.
-func (p *page) fingerprint(d *xml.Decoder, c xml.StartElement, e *ingest.Edit, bad *[]string) error {
-	name := strings.ToLower(c.Name.Local)
+func (p *page) fingerprint(s *scanner, e *ingest.Edit, bad *[]string) error {
+	name := strings.ToLower(s.word(s.name))
 	kind, known := kinds[name]
-	if !known || attr(c, "href") != "" {
+	if !known || len(s.attr("href")) > 0 {
 		p.skipped[name]++
-		return d.Skip()
+		return s.skip()
 	}
-	value, err := text(d)
-	if err != nil || value == "" {
+	value, err := s.value()
+	if err != nil || len(value) == 0 {
 		return err
 	}
-	h, err := hash.Parse(kind, value)
+	h, err := hash.Parse(kind, string(value))
 	if err != nil {
 		*bad = append(*bad, err.Error()) // which has no part of the value
 		return nil
@@ -159,146 +178,44 @@ func (p *page) fingerprint(d *xml.Decoder, c xml.StartElement, e *ingest.Edit, b
 // votes are what members said of an entry's fingerprints.
 type votes struct{ up, down []string } // ids of members
 
-func (v *votes) read(d *xml.Decoder) error {
-	return children(d, func(c xml.StartElement) error {
-		switch c.Name.Local {
+func (v *votes) read(s *scanner) error {
+	return s.children(func() error {
+		switch string(s.name) {
 		case "affirmativeFeedback":
-			return voters(d, &v.up)
+			return voters(s, &v.up)
 		case "negativeFeedback":
-			return voters(d, &v.down)
+			return voters(s, &v.down)
 		}
-		return d.Skip()
+		return s.skip()
 	})
 }
 
 // voters adds the members at any depth, past the reasons among which they are.
-func voters(d *xml.Decoder, ids *[]string) error {
-	return children(d, func(c xml.StartElement) error {
-		switch c.Name.Local {
+func voters(s *scanner, ids *[]string) error {
+	return s.children(func() error {
+		switch string(s.name) {
 		case "members", "reasons":
-			return voters(d, ids)
+			return voters(s, ids)
 		case "member":
-			*ids = append(*ids, attr(c, "id"))
+			*ids = append(*ids, string(s.attr("id")))
 		}
-		return d.Skip()
+		return s.skip()
 	})
 }
 
-// opinion is this member's own vote, or what the others' come to beside that
-// of the contributor.
-func (v *votes) opinion(own string) ingest.Opinion {
-	all := ingest.Positive
-	mine := ingest.NoOpinion
-	for _, id := range v.up {
-		if id == own {
-			mine = mine.And(ingest.Positive)
-		}
+// opinions returns what the others say, beside the member who contributed the
+// entry and so is for it, and this member's own vote.
+func (v *votes) opinions(own string) (others, mine match.Opinion) {
+	others = match.Positive
+	if slices.Contains(v.up, own) {
+		mine = match.Positive
 	}
 	for _, id := range v.down {
-		all = all.And(ingest.Negative)
 		if id == own {
-			mine = mine.And(ingest.Negative)
+			mine = mine.And(match.Negative)
+		} else {
+			others = others.And(match.Negative)
 		}
 	}
-	if mine != ingest.NoOpinion {
-		return mine
-	}
-	return all
-}
-
-// document reads a document whose root has that name, in whatever namespace,
-// and calls child for each child of the root. It reads to the end, so that a
-// document that was cut short is an error.
-func document(r io.Reader, root string, child func(*xml.Decoder, xml.StartElement) error) error {
-	d := xml.NewDecoder(r)
-	seen := false
-	for {
-		t, err := d.Token()
-		if err == io.EOF && seen {
-			return nil
-		}
-		if err != nil {
-			return malformed(d, err)
-		}
-		e, ok := t.(xml.StartElement)
-		if !ok {
-			continue
-		}
-		if e.Name.Local != root || seen {
-			return fmt.Errorf("the reply is no %s document", root)
-		}
-		seen = true
-		err = children(d, func(e xml.StartElement) error { return child(d, e) })
-		if err != nil {
-			return malformed(d, err)
-		}
-	}
-}
-
-// malformed replaces the XML decoder's error, which may quote the document.
-func malformed(d *xml.Decoder, err error) error {
-	var syntax *xml.SyntaxError
-	if err == io.EOF || err == io.ErrUnexpectedEOF || errors.As(err, &syntax) && strings.Contains(syntax.Msg, "unexpected EOF") {
-		return errors.New("the document is cut short")
-	}
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("the XML is malformed at byte %d", d.InputOffset())
-	}
-	return err
-}
-
-// children calls f for each child of the element that was just opened. f reads
-// the child to its end.
-func children(d *xml.Decoder, f func(xml.StartElement) error) error {
-	for {
-		t, err := d.Token()
-		if err != nil {
-			return err
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			if err := f(t); err != nil {
-				return err
-			}
-		case xml.EndElement:
-			return nil
-		}
-	}
-}
-
-// text returns the text of the element that was just opened, without that of
-// elements in it.
-func text(d *xml.Decoder) (string, error) {
-	var one string
-	for {
-		t, err := d.Token()
-		if err != nil {
-			return "", err
-		}
-		switch t := t.(type) {
-		case xml.CharData:
-			one += string(t)
-		case xml.StartElement:
-			if err := d.Skip(); err != nil {
-				return "", err
-			}
-		case xml.EndElement:
-			return strings.TrimSpace(one), nil
-		}
-	}
-}
-
-func member(d *xml.Decoder, e xml.StartElement) (m ingest.Member, err error) {
-	m.ID = attr(e, "id")
-	m.Name, err = text(d)
-	return m, err
-}
-
-func attr(e xml.StartElement, name string) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
-	}
-	return ""
+	return others, mine.Clear()
 }

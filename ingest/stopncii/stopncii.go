@@ -20,6 +20,7 @@ import (
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/ingest"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // URL is the address of the service.
@@ -85,6 +86,24 @@ func (c *Client) SubmitFeedback(ctx context.Context, all []Feedback) error {
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: body,
 	})
 	return err
+}
+
+// SendVote says of an entry that it was blocked here, or that it was not. A reason
+// of one word is sent as a tag, any other stays here.
+func (s *Source) SendVote(ctx context.Context, v ingest.Vote) error {
+	f := Feedback{Value: "NotBlocked", Tags: []string{}}
+	if v.For {
+		f.Value = "Blocked"
+	}
+	if tag := ingest.Label(v.Reason); tag != "" && !strings.ContainsAny(tag, " ,") {
+		f.Tags = append(f.Tags, tag)
+	}
+	var all []Feedback
+	for _, h := range v.Entry.Hashes {
+		f.Hash = h.Text()
+		all = append(all, f)
+	}
+	return s.SubmitFeedback(ctx, all)
 }
 
 // EntryID returns the id of the entry of a hash. The service knows a record by
@@ -167,7 +186,7 @@ func (p *page) record(text json.RawMessage) error {
 		p.bad = append(p.bad, ingest.Bad{Why: err.Error()})
 		return nil
 	}
-	e := ingest.Edit{Entry: store.Entry{ID: EntryID(h)}, Opinion: ingest.Seed}
+	e := ingest.Edit{Entry: store.Entry{ID: EntryID(h), Opinion: match.Seed}}
 	var status string
 	json.Unmarshal(r.Status, &status) // one of another type is one that is not known
 	if status == "Withdrawn" || status == "Deleted" {
@@ -183,9 +202,9 @@ func (p *page) record(text json.RawMessage) error {
 	for _, f := range feedbacks {
 		switch f.Value {
 		case "Blocked":
-			e.Opinion = e.Opinion.And(ingest.Positive)
+			e.Opinion = e.Opinion.And(match.Positive)
 		case "NotBlocked":
-			e.Opinion = e.Opinion.And(ingest.Negative)
+			e.Opinion = e.Opinion.And(match.Negative)
 		}
 	}
 	p.edits = append(p.edits, e)

@@ -18,6 +18,7 @@ import (
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/ingest"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // URL is the address of the service.
@@ -83,6 +84,69 @@ func (c *Client) React(ctx context.Context, descriptor, reaction string, remove 
 	})
 	return err
 }
+
+// descriptors returns the ids of an indicator's descriptors, but those of this
+// application itself.
+func (c *Client) descriptors(ctx context.Context, indicator string) (ids []string, err error) {
+	query := url.Values{"fields": {"descriptors{id,owner{id}}"}}
+	_, err = c.Do(ctx, ingest.Call{URL: c.Address(url.PathEscape(indicator), query), Type: "json", Decode: func(r io.Reader) error {
+		ids = nil
+		return ingest.DecodeObject(r, func(name string, d *json.Decoder) error {
+			if name != "descriptors" {
+				var rest json.RawMessage
+				return d.Decode(&rest)
+			}
+			var all struct {
+				Data []struct {
+					ID    string `json:"id"`
+					Owner struct {
+						ID string `json:"id"`
+					} `json:"owner"`
+				} `json:"data"`
+			}
+			err := d.Decode(&all)
+			for _, one := range all.Data {
+				if one.ID != "" && one.Owner.ID != "" && one.Owner.ID != c.app {
+					ids = append(ids, one.ID)
+				}
+			}
+			return err
+		})
+	}})
+	return ids, err
+}
+
+// SendVote reacts to the descriptors of an entry. The reason stays here: the
+// service has no place for it.
+func (s *Source) SendVote(ctx context.Context, v ingest.Vote) error {
+	indicator, ok := strings.CutPrefix(v.Entry.ID, entryPrefix)
+	if !ok {
+		return &ingest.VoteError{Why: fmt.Sprintf("%q is no entry of this source", v.Entry.ID)}
+	}
+	ids, err := s.descriptors(ctx, indicator)
+	if err != nil {
+		return err
+	}
+	if len(ids) == 0 {
+		return &ingest.VoteError{Why: "no other member describes the entry"}
+	}
+	add, remove := DisagreeWithTags, Helpful
+	if v.For {
+		add, remove = remove, add
+	}
+	for _, id := range ids {
+		if err := s.React(ctx, id, remove, true); err != nil {
+			return err
+		}
+		if err := s.React(ctx, id, add, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entryPrefix begins the ids of entries, before that of their indicator.
+const entryPrefix = "te-"
 
 // page is a reply to threat_updates.
 type page struct {
@@ -165,7 +229,7 @@ func (p *page) record(text json.RawMessage, app string) {
 		return
 	}
 	p.last = max(p.last, r.Updated)
-	e := ingest.Edit{Entry: store.Entry{ID: "te-" + r.ID}}
+	e := ingest.Edit{Entry: store.Entry{ID: entryPrefix + r.ID}}
 	if r.Delete || r.Descriptors == nil {
 		p.edits = append(p.edits, e)
 		return
@@ -183,7 +247,7 @@ func (p *page) record(text json.RawMessage, app string) {
 	}
 	e.Hashes = []store.Hash{{Hash: h, Quality: hash.UnknownQuality}}
 	var tags []string
-	mine, all := ingest.NoOpinion, ingest.Seed
+	mine, others := match.NoOpinion, match.Seed
 	for _, text := range r.Descriptors.Data {
 		var d descriptor
 		if json.Unmarshal(text, &d) != nil || d.Owner.ID == "" {
@@ -198,39 +262,38 @@ func (p *page) record(text json.RawMessage, app string) {
 		}
 		if d.Owner.ID == app {
 			mine = mine.And(opinion)
+		} else {
+			others = others.And(opinion)
 		}
-		all = all.And(opinion)
 		for _, reaction := range d.Reactions {
 			opinion, ok := reactions[reaction.Key]
 			if !ok {
 				continue
 			}
-			all = all.And(opinion)
 			for id := range strings.SplitSeq(reaction.Value, ",") {
 				if id == app {
 					mine = mine.And(opinion)
+				} else {
+					others = others.And(opinion)
 				}
 			}
 		}
 	}
 	e.Label = ingest.Label(tags...)
-	e.Opinion = all
-	if mine != ingest.NoOpinion {
-		e.Opinion = mine
-	}
+	e.Opinion, e.Vote = others, mine.Clear()
 	p.edits = append(p.edits, e)
 }
 
-var reactions = map[string]ingest.Opinion{Helpful: ingest.Positive, DisagreeWithTags: ingest.Negative, SawThisToo: ingest.Seed}
+var reactions = map[string]match.Opinion{Helpful: match.Positive, DisagreeWithTags: match.Negative, SawThisToo: match.Seed}
 
-func (d *descriptor) opinion() ingest.Opinion {
+func (d *descriptor) opinion() match.Opinion {
 	switch d.Status {
 	case "MALICIOUS":
-		return ingest.Positive
+		return match.Positive
 	case "NON_MALICIOUS":
-		return ingest.Negative
+		return match.Negative
 	}
-	return ingest.Seed
+	return match.Seed
 }
 
 // checkpoint is where a run ended.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidemark-project/tidemark/ingest"
 	"github.com/tidemark-project/tidemark/internal/testenv"
+	"github.com/tidemark-project/tidemark/match"
 )
 
 func fixture(t *testing.T) []byte {
@@ -41,7 +42,7 @@ func TestFixturePage(t *testing.T) {
 	// 9003 has no descriptors, so it is gone; 9102 has no owner, so it does not count.
 	want := []string{
 		`te-9001 by 8001 "example_tag" positive pdq:f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22`,
-		`te-9002 by  "" none`, `te-9003 by  "" none`,
+		`te-9002 by  "" `, `te-9003 by  "" `,
 	}
 	if !reflect.DeepEqual(got, want) || len(p.bad) > 0 || len(p.skipped) > 0 {
 		t.Errorf("readPage =\n%s\nbad %v, skipped %v, want\n%s", strings.Join(got, "\n"), p.bad, p.skipped, strings.Join(want, "\n"))
@@ -54,20 +55,20 @@ func TestFixturePage(t *testing.T) {
 func TestOpinions(t *testing.T) {
 	for _, c := range []struct {
 		descriptors string
-		want        ingest.Opinion
+		want        match.Opinion
 	}{
-		{`{"owner":{"id":"1"},"status":"MALICIOUS"}`, ingest.Positive},
-		{`{"owner":{"id":"1"},"status":"UNKNOWN"}`, ingest.Seed},
-		{`{"owner":{"id":"1"},"status":"NON_MALICIOUS"}`, ingest.Disputed}, // beside who shared it
-		{`{"owner":{"id":"1"},"status":"MALICIOUS","reactions":[{"key":"DISAGREE_WITH_TAGS","value":"2"}]}`, ingest.Disputed},
-		{`{"owner":{"id":"1"},"status":"MALICIOUS","reactions":[{"key":"DISAGREE_WITH_TAGS","value":"2,8009"}]}`, ingest.Negative},
-		{`{"owner":{"id":"8009"},"status":"MALICIOUS"},{"owner":{"id":"1"},"status":"NON_MALICIOUS"}`, ingest.Positive},
-		{`{"owner":{"id":"1"},"reactions":"none"},{"status":"NON_MALICIOUS"}`, ingest.Seed},
+		{`{"owner":{"id":"1"},"status":"MALICIOUS"}`, match.Positive},
+		{`{"owner":{"id":"1"},"status":"UNKNOWN"}`, match.Seed},
+		{`{"owner":{"id":"1"},"status":"NON_MALICIOUS"}`, match.Disputed}, // beside who shared it
+		{`{"owner":{"id":"1"},"status":"MALICIOUS","reactions":[{"key":"DISAGREE_WITH_TAGS","value":"2"}]}`, match.Disputed},
+		{`{"owner":{"id":"1"},"status":"MALICIOUS","reactions":[{"key":"DISAGREE_WITH_TAGS","value":"2,8009"}]}`, match.Negative},
+		{`{"owner":{"id":"8009"},"status":"MALICIOUS"},{"owner":{"id":"1"},"status":"NON_MALICIOUS"}`, match.Positive},
+		{`{"owner":{"id":"1"},"reactions":"none"},{"status":"NON_MALICIOUS"}`, match.Seed},
 	} {
 		text := `{"data":[{"id":"1","indicator":"00000000000000000000000000000007","type":"HASH_MD5","descriptors":{"data":[` + c.descriptors + `]}}]}`
 		p, err := readPage(strings.NewReader(text), "8009")
-		if err != nil || len(p.edits) != 1 || p.edits[0].Opinion != c.want {
-			t.Errorf("readPage(%s): %v, opinion %v, want %v", c.descriptors, err, p.edits[0].Opinion, c.want)
+		if err != nil || len(p.edits) != 1 || p.edits[0].Stance() != c.want {
+			t.Errorf("readPage(%s): %v, opinion %v, want %v", c.descriptors, err, p.edits[0].Stance(), c.want)
 		}
 	}
 }

@@ -16,9 +16,11 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidemark-project/tidemark/hash/media"
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/ingest"
 	"github.com/tidemark-project/tidemark/match"
 )
 
@@ -32,11 +34,14 @@ type Request struct {
 	// for an upload to an encrypted or unknown surface. What is over the limit of
 	// a file's size is not kept, but its digests count.
 	Open func() (io.ReadCloser, error)
-	// Hashes were made from the upload elsewhere. They are looked up as they
-	// are: other orientations can't be derived from a hash. The quality of a PDQ
-	// hash that came without one is [hash.UnknownQuality]; under the zero value,
-	// which is that of a blank picture, it matches equal hashes only.
+	// Hashes were made from the upload elsewhere. The quality of a PDQ hash that
+	// came without one is [hash.UnknownQuality]; under the zero value, which is
+	// that of a blank picture, it matches equal hashes only.
 	Hashes []match.Hash
+	// Orientations has PDQ hashes that are fit for it looked up also as what they
+	// tell of their pictures turned and mirrored. That is less exact than hashing
+	// the pictures: see [hash.PDQ.Turned]. Names of such views begin with "~".
+	Orientations bool
 }
 
 // Engine judges uploads against the lists of a store. It is safe for
@@ -56,6 +61,7 @@ type state struct {
 	judge *match.Judge
 	lists map[string]*list     // those that could be read
 	gaps  map[string]match.Gap // of those that could not, or not anew
+	ends  map[string]time.Time // when those go stale whose policy says so
 }
 
 // New loads the lists of st. The engine judges by these versions until
@@ -87,7 +93,7 @@ func (e *Engine) Refresh(ctx context.Context) error {
 	old := e.state.Load()
 	s, err := e.load(ctx, old)
 	if err != nil {
-		s = &state{old.judge, old.lists, map[string]match.Gap{}}
+		s = &state{old.judge, old.lists, map[string]match.Gap{}, old.ends}
 		for name := range old.lists {
 			s.gaps[name] = match.Gap{Reason: match.ListStale, Detail: fmt.Sprintf("%s: %v", name, err)}
 		}
@@ -108,10 +114,14 @@ func (e *Engine) load(ctx context.Context, old *state) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &state{nil, map[string]*list{}, map[string]match.Gap{}}
+	s := &state{nil, map[string]*list{}, map[string]match.Gap{}, map[string]time.Time{}}
 	stored := map[string]match.ListPolicy{}
+	checked := map[string]time.Time{}
 	for _, status := range statuses {
 		l := old.lists[status.Name]
+		if l != nil && l.status.ID == status.ID && l.status.Version.Root == status.Version.Root && l.status.Version != status.Version {
+			l = &list{status, l.contents} // as after a look at a source that had nothing new
+		}
 		if l == nil || l.status.Version != status.Version {
 			fresh, err := load(ctx, e.store, status.Name)
 			switch {
@@ -131,13 +141,37 @@ func (e *Engine) load(ctx context.Context, old *state) (*state, error) {
 		if l != nil {
 			s.lists[status.Name] = l
 		}
+		checked[status.Name] = ingest.Checked(status)
 		stored[status.Name] = match.ListPolicy{Mode: status.Mode, Surfaces: status.Surfaces, Radius: status.Radius}
 	}
 	s.judge, err = match.NewJudge(e.policy, stored)
 	if err != nil {
 		return nil, err
 	}
+	for name, at := range checked {
+		if after := s.judge.List(name).StaleAfter; after > 0 {
+			s.ends[name] = at.Add(time.Duration(after))
+		}
+	}
 	return s, nil
+}
+
+// Policy returns the digest of the policy by which uploads are judged now, as
+// answers name it.
+func (e *Engine) Policy() string { return e.state.Load().judge.Digest() }
+
+// Stale returns, in order, the lists that are older than the policy allows:
+// what they apply to is undecided, unless it matches.
+func (e *Engine) Stale() []string {
+	var names []string
+	now := time.Now()
+	for name, end := range e.state.Load().ends {
+		if now.After(end) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Match judges an upload. Whatever could not be judged makes the answer
@@ -155,7 +189,7 @@ func (e *Engine) Match(ctx context.Context, r Request) match.Answer {
 		w.file(ctx, q, r)
 		e.workers.Put(w)
 	case len(r.Hashes) > 0:
-		q.given(ctx, r.Hashes)
+		q.given(ctx, r.Hashes, r.Orientations)
 	default:
 		q.gap(match.Invalid, errors.New("there are neither bytes nor hashes"))
 	}

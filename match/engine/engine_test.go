@@ -424,10 +424,15 @@ func TestNotDecoded(t *testing.T) {
 		{"a digest reviews, pdq could block", match.ListPolicy{Mode: match.ModeReview}, match.ListPolicy{Mode: match.ModeBlock, BlockOn: onPDQ}, true},
 		{"a digest is observed, pdq could review", match.ListPolicy{}, match.ListPolicy{Mode: match.ModeReview}, true},
 		{"both observe, and all that matches is told", match.ListPolicy{}, match.ListPolicy{}, true},
+		{"a digest blocks by its opinion", match.ListPolicy{Opinions: map[match.Opinion]match.Mode{match.Positive: match.ModeBlock}}, match.ListPolicy{Mode: match.ModeReview}, false},
+		{"a digest reviews, pdq of some opinion could block", match.ListPolicy{Mode: match.ModeReview}, match.ListPolicy{Mode: match.ModeReview, BlockOn: onPDQ, Opinions: map[match.Opinion]match.Mode{match.Disputed: match.ModeBlock}}, true},
+		{"a digest is ignored by its opinion", match.ListPolicy{Mode: match.ModeBlock, Opinions: map[match.Opinion]match.Mode{match.Positive: match.ModeIgnore}}, match.ListPolicy{Mode: match.ModeReview}, true},
 		{"only a benign list holds pdq", match.ListPolicy{}, match.ListPolicy{Mode: match.ModeBenign, Surfaces: []string{"feed"}}, false},
 	} {
 		st := open(t)
-		create(t, st, store.List{Name: "digests"}, entry("a", digest))
+		positive := entry("a", digest)
+		positive.Opinion = match.Positive
+		create(t, st, store.List{Name: "digests"}, positive)
 		create(t, st, store.List{Name: "pixels"}, entry("a", pdq), entry("b", other))
 		e := start(t, st, match.Policy{Lists: map[string]match.ListPolicy{"digests": c.digests, "pixels": c.pixels}})
 		a := e.Match(t.Context(), Request{Surface: "feed", Data: file})

@@ -18,7 +18,15 @@ import (
 // list is one version of a list, ready to be searched. It does not change.
 type list struct {
 	status store.Status
-	names  names // entries are known by their number here
+	*contents
+}
+
+// contents are the entries of a list. Versions of the same root share them.
+type contents struct {
+	names names // entries are known by their number here
+	// stances are what people think of entries, positions in stanceCodes; of
+	// entries beyond the last one they think nothing.
+	stances []byte
 	// equal finds digests and opaque values, small the 64-bit hashes, each by
 	// kind; pdq is nil if there are none.
 	equal map[hash.Kind]*exact
@@ -37,6 +45,9 @@ type word struct {
 	entry uint32
 }
 
+// stanceCodes gives the opinions short names, for there is one an entry.
+var stanceCodes = [...]match.Opinion{match.NoOpinion, match.Seed, match.Positive, match.Negative, match.Disputed}
+
 // ruleCodes gives the rules short names, for there is one a hash.
 var ruleCodes = [...]match.Rule{"", match.Structured, match.LowQuality, match.Degenerate}
 
@@ -47,7 +58,7 @@ func load(ctx context.Context, st *store.Store, name string) (*list, error) {
 		return nil, err
 	}
 	defer snapshot.Close()
-	l := &list{status: snapshot.Status(), equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}
+	l := &list{snapshot.Status(), &contents{equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}}
 	multi, err := index.NewMulti()
 	if err != nil {
 		return nil, err
@@ -61,7 +72,7 @@ func load(ctx context.Context, st *store.Store, name string) (*list, error) {
 		l.pdq = pdq.index
 		l.perceptual = append(l.perceptual, hash.KindPDQ)
 		// A search may still be using the list when the engine has let go of it.
-		runtime.AddCleanup(l, index.Index.Close, l.pdq)
+		runtime.AddCleanup(l.contents, index.Index.Close, l.pdq)
 	}
 	for k := range l.small {
 		l.perceptual = append(l.perceptual, k)
@@ -81,6 +92,10 @@ func (l *list) fill(entries iter.Seq2[store.Entry, error], pdq *pdqBatch) error 
 			return err
 		}
 		entry := l.names.add(e.ID)
+		if o := e.Stance(); o != match.NoOpinion {
+			l.stances = append(l.stances, make([]byte, int(entry)-len(l.stances))...)
+			l.stances = append(l.stances, byte(slices.Index(stanceCodes[:], o)))
+		}
 		for _, h := range e.Hashes {
 			if h.Quarantined {
 				continue
@@ -93,6 +108,14 @@ func (l *list) fill(entries iter.Seq2[store.Entry, error], pdq *pdqBatch) error 
 		}
 	}
 	return pdq.flush()
+}
+
+// stance returns what people think of an entry.
+func (l *list) stance(entry uint32) match.Opinion {
+	if int(entry) >= len(l.stances) {
+		return match.NoOpinion
+	}
+	return stanceCodes[l.stances[entry]]
 }
 
 // add takes a hash of any kind but pdq.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/hash/media"
@@ -51,6 +52,9 @@ func newQuery(s *state, r Request) *query {
 		}
 		if g, ok := s.gaps[name]; ok {
 			q.found.Gaps = append(q.found.Gaps, g)
+		} else if end, ok := s.ends[name]; ok && time.Now().After(end) {
+			detail := fmt.Sprintf("%s was not in step with its source for over %v", name, s.judge.List(name).StaleAfter)
+			q.found.Gaps = append(q.found.Gaps, match.Gap{Reason: match.ListStale, Detail: detail})
 		}
 	}
 	return q
@@ -70,7 +74,7 @@ func (q *query) tell(h match.Hash) { q.found.Hashes = append(q.found.Hashes, h) 
 
 // hit notes that a hash of the upload is close to one of an entry.
 func (q *query) hit(l *list, entry uint32, h match.Hit) {
-	h.List, h.Entry = l.status.Name, l.names.at(entry)
+	h.List, h.Entry, h.Opinion = l.status.Name, l.names.at(entry), l.stance(entry)
 	q.found.Hits = append(q.found.Hits, h)
 }
 
@@ -107,7 +111,7 @@ func (q *query) word(h hash.Hash, frame *int) {
 func (q *query) settled() bool {
 	best := match.Allow
 	for _, h := range q.found.Hits {
-		if d := q.judge.List(h.List).Ceiling(h.Kind); d.Stricter(best) {
+		if d := q.judge.List(h.List).For(h.Opinion).Ceiling(h.Kind); d.Stricter(best) {
 			best = d
 		}
 	}
@@ -115,7 +119,7 @@ func (q *query) settled() bool {
 	for _, l := range q.lists {
 		p := q.judge.List(l.status.Name)
 		for _, k := range l.perceptual {
-			if p.Mode != match.ModeBenign && (open || p.Ceiling(k).Stricter(best)) {
+			if p.Mode != match.ModeBenign && (open || p.Reach(k).Stricter(best)) {
 				return false
 			}
 		}
@@ -189,8 +193,9 @@ func (q *query) search(ctx context.Context) error {
 	return nil
 }
 
-// given looks up hashes that came with the request.
-func (q *query) given(ctx context.Context, hashes []match.Hash) {
+// given looks up hashes that came with the request, and if turn is set, what
+// they tell of other orientations.
+func (q *query) given(ctx context.Context, hashes []match.Hash, turn bool) {
 	for _, given := range hashes {
 		kind, err := hash.ParseKind(string(given.Kind))
 		if err != nil {
@@ -214,6 +219,11 @@ func (q *query) given(ctx context.Context, hashes []match.Hash) {
 				function = 1
 			}
 			q.view(p, viewNames[function][hash.Identity], given.Frame, told.Rule)
+			if turned := p.Turned(); turn && told.Rule == "" {
+				for o := hash.Rotate90; o <= hash.FlipMinus1; o++ {
+					q.view(turned[o], "~"+viewNames[function][o], given.Frame, told.Rule)
+				}
+			}
 		} else if kind.Size() == 8 {
 			q.word(h, given.Frame)
 		} else {
