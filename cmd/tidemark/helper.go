@@ -50,8 +50,8 @@ Examples:
     tidemark helper export stick --single`
 }
 
-// exported is what --json prints of a file.
-type exported struct {
+// pageFile is what --json prints of a file.
+type pageFile struct {
 	V      int    `json:"v"`
 	File   string `json:"file"`
 	Size   int    `json:"size"` // bytes
@@ -81,7 +81,7 @@ func (c *helperExportCmd) Run(s *session) error {
 		if err != nil {
 			return err
 		}
-		l := exported{1, filepath.Join(c.Dir, name), len(content), helper.Sum(content)}
+		l := pageFile{1, filepath.Join(c.Dir, name), len(content), helper.Sum(content)}
 		if s.json {
 			err = jsonLines(s.stdout).Encode(l)
 		} else {

@@ -83,7 +83,7 @@ func TestToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, words := token.caseAndWords()
-	if want := "HW47-ZMXF-2FEA-Z hold better trade canyon snack elder"; c.String()+" "+words != want {
+	if want := "HW47-ZMXF-2FEA-Z impact board treat cause song entry"; c.String()+" "+words != want {
 		t.Errorf("%s %s, want %s", c, words, want)
 	}
 	if token.String() != "000102030405060708090a0b0c0d0e0f" {

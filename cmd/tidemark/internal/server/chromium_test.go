@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,9 +55,14 @@ func newTab(t *testing.T) *tab {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	testenv.Require(t, "chromium", err == nil, "chromium")
+	// Its helpers may outlive it for a moment, and write into the profile.
+	profile, err := os.MkdirTemp("", "tidemark-chromium")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, done := context.WithTimeout(t.Context(), browserTime)
 	cmd := exec.CommandContext(ctx, program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--user-data-dir="+t.TempDir(), "about:blank")
+		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe", "--user-data-dir="+profile, "about:blank")
 	theirs, ours, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -66,7 +72,8 @@ func newTab(t *testing.T) *tab {
 		t.Fatal(err)
 	}
 	cmd.ExtraFiles = []*os.File{theirs, send} // descriptors 3 and 4
-	cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
+	cmd.Env = append(os.Environ(), "HOME="+profile)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +92,12 @@ func newTab(t *testing.T) *tab {
 		<-read
 		back.Close()
 		done()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of its group, if anything is
+		for range 10 {
+			if os.RemoveAll(profile) == nil {
+				break
+			}
+		}
 	})
 	var target struct{ TargetID string }
 	b.call(t, "Target.createTarget", map[string]any{"url": "about:blank"}, &target)

@@ -20,8 +20,8 @@ import (
 	"github.com/tidemark-project/tidemark/match"
 )
 
-// form returns a form with one picture, of the given hashes.
-func form(t *testing.T, picture string) submission.Form {
+// formOf returns a form with one picture, of the given hashes.
+func formOf(t *testing.T, picture string) submission.Form {
 	t.Helper()
 	p, err := submission.ParsePicture(picture)
 	if err != nil {
@@ -45,7 +45,9 @@ func (s *service) post(t *testing.T, path, accept string, fields url.Values) (in
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkDocumented(t, http.MethodPost, path, resp)
+	if resp.StatusCode == http.StatusOK || !strings.Contains(accept, "text/html") { // else it is a page with the problem
+		checkDocumented(t, http.MethodPost, path, resp)
+	}
 	return resp.StatusCode, resp.Header, string(body)
 }
 
@@ -76,7 +78,7 @@ func TestSubmission(t *testing.T) {
 	}
 	one := strings.Repeat("0123456789abcdef", 4)
 	md5 := strings.Repeat("5ec4e75e", 4)
-	r := s.submitForm(t, form(t, "md5:"+md5+" pdq:"+one+":90"))
+	r := s.submitForm(t, formOf(t, "md5:"+md5+" pdq:"+one+":90"))
 	s.bring(t)
 	id := strings.ReplaceAll(r.Case, "-", "") + ".1"
 	e, err := s.Store.Entry(t.Context(), "submitted", id)
@@ -113,7 +115,7 @@ func TestSubmission(t *testing.T) {
 // token makes.
 func TestSubmissionTellsNothing(t *testing.T) {
 	s := startIntake(t, helper.Default())
-	known, unknown := form(t, "pdq:"+raccoonPDQ(t)+":100"), form(t, "pdq:"+strings.Repeat("0123456789abcdef", 4)+":100")
+	known, unknown := formOf(t, "pdq:"+raccoonPDQ(t)+":100"), formOf(t, "pdq:"+strings.Repeat("0123456789abcdef", 4)+":100")
 	unknown.Token = known.Token
 	status, header, body := s.post(t, "/v1/submissions", "application/json", known.Values())
 	fresh := startIntake(t, helper.Default())
@@ -129,7 +131,7 @@ func TestSubmissionTellsNothing(t *testing.T) {
 
 func TestSubmissionErrors(t *testing.T) {
 	s := startIntake(t, helper.Default())
-	bad := form(t, "md5:"+strings.Repeat("0", 32)).Values()
+	bad := formOf(t, "md5:"+strings.Repeat("0", 32)).Values()
 	bad.Add("name", "x")
 	status, header, body := s.post(t, "/v1/submissions", "text/html,*/*", bad)
 	if status != http.StatusBadRequest || !strings.Contains(body, helper.Default().Text["wrong_form"]) || !strings.Contains(body, header.Get("X-Request-Id")) {
@@ -147,7 +149,7 @@ func TestSubmissionErrors(t *testing.T) {
 		t.Errorf("a large form: %d, want 413", status)
 	}
 	none := start(t)
-	if status, _, body := none.post(t, "/v1/submissions", "text/html", form(t, "md5:"+strings.Repeat("0", 32)).Values()); status != http.StatusNotFound || !strings.Contains(body, "no_intake") {
+	if status, _, body := none.post(t, "/v1/submissions", "text/html", formOf(t, "md5:"+strings.Repeat("0", 32)).Values()); status != http.StatusNotFound || !strings.Contains(body, "no_intake") {
 		t.Errorf("a server without an intake: %d, %s", status, body)
 	}
 	if got := none.call(t, "", "GET", "/take-it-down/", "", nil); got != http.StatusUnauthorized {
@@ -187,7 +189,7 @@ func TestSubmittedListMode(t *testing.T) {
 // What matches an ordinary picture is held for a person, and goes when its case
 // does.
 func TestHeldSubmission(t *testing.T) {
-	f := form(t, "pdq:"+raccoonPDQ(t)+":100")
+	f := formOf(t, "pdq:"+raccoonPDQ(t)+":100")
 	pdq, _ := f.Pictures[0][0].PDQ()
 	st, err := store.Open(t.TempDir(), store.Options{Canaries: []store.Canary{{Picture: "a raccoon", Hash: pdq}}})
 	if err != nil {
@@ -232,8 +234,8 @@ func TestForgetSubmissions(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := startWith(t, func(c *Config) { c.Submissions, c.SubmittedList = inbox, "submitted" })
-	r := s.submitForm(t, form(t, "md5:"+strings.Repeat("0", 32)))
-	kept := form(t, "md5:"+strings.Repeat("1", 32))
+	r := s.submitForm(t, formOf(t, "md5:"+strings.Repeat("0", 32)))
+	kept := formOf(t, "md5:"+strings.Repeat("1", 32))
 	s.submitForm(t, kept)
 	s.bring(t)
 	s.post(t, "/v1/submissions/withdraw", "application/json", url.Values{"case": {r.Case}, "words": {r.Words}})

@@ -13,6 +13,7 @@ const mostFiles = 50;
 
 function show(id) {
   for (const s of document.querySelectorAll("main > section")) s.hidden = s.id !== id;
+  document.querySelector("footer").hidden = id === "threat"; // which has the same help in its midst
   const heading = document.querySelector("#" + id + " h1");
   heading.focus();
   scrollTo(0, 0);
