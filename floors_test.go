@@ -32,6 +32,7 @@ var floors = map[string]int{
 	"ingest":                       7,
 	"ingest/hashfile":              8,
 	"ingest/fakes":                 8,
+	"ingest/feedback":              8,
 	"ingest/ncmec":                 8,
 	"ingest/stopncii":              8,
 	"ingest/submission":            8,

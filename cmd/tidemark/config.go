@@ -316,6 +316,9 @@ func listWords(l match.ListPolicy) string {
 	if len(l.BlockOn) > 0 {
 		words += fmt.Sprintf(", blocks on %s", strings.Trim(fmt.Sprint(l.BlockOn), "[]"))
 	}
+	for _, o := range slices.Sorted(maps.Keys(l.Opinions)) {
+		words += fmt.Sprintf(", %s: %s", o, l.Opinions[o])
+	}
 	if l.Verified {
 		words += ", verified"
 	}

@@ -29,22 +29,23 @@ type cli struct {
 	settings
 	JSON bool `help:"Print one JSON object a line instead of a table."`
 
-	Demo    demoCmd    `cmd:"" help:"See it work: made-up pictures, a list, edits and decisions."`
-	Hash    hashCmd    `cmd:"" help:"Print the hashes of files."`
-	Match   matchCmd   `cmd:"" help:"Judge files or hashes against the lists."`
-	List    listCmd    `cmd:"" help:"Make, fill, show and remove hash lists."`
-	Init    initCmd    `cmd:"" help:"Write a configuration that follows a source."`
-	Sync    syncCmd    `cmd:"" help:"Bring lists into step with the services they come from."`
-	Serve   serveCmd   `cmd:"" help:"Judge uploads over HTTP."`
-	Submit  submitCmd  `cmd:"" help:"Submit hashes of your own pictures, and nothing else."`
-	Helper  helperCmd  `cmd:"" help:"Put up the page on which people submit hashes of their own pictures."`
-	Key     keyCmd     `cmd:"" help:"Make, show and revoke keys for the HTTP service."`
-	Config  configCmd  `cmd:"" help:"Look at the configuration."`
-	Backup  backupCmd  `cmd:"" help:"Write all lists to one file."`
-	Restore restoreCmd `cmd:"" help:"Make a store of a backup."`
-	Audit   auditCmd   `cmd:"" help:"Show, export and verify the log of changes and reads."`
-	Doctor  doctorCmd  `cmd:"" help:"Check the store, its lists and this machine."`
-	Version versionCmd `cmd:"" help:"Print the version."`
+	Demo     demoCmd     `cmd:"" help:"See it work: made-up pictures, a list, edits and decisions."`
+	Hash     hashCmd     `cmd:"" help:"Print the hashes of files."`
+	Match    matchCmd    `cmd:"" help:"Judge files or hashes against the lists."`
+	List     listCmd     `cmd:"" help:"Make, fill, show and remove hash lists."`
+	Init     initCmd     `cmd:"" help:"Write a configuration that follows a source."`
+	Sync     syncCmd     `cmd:"" help:"Bring lists into step with the services they come from."`
+	Feedback feedbackCmd `cmd:"" help:"Vote on entries, and send the votes to their sources."`
+	Serve    serveCmd    `cmd:"" help:"Judge uploads over HTTP."`
+	Submit   submitCmd   `cmd:"" help:"Submit hashes of your own pictures, and nothing else."`
+	Helper   helperCmd   `cmd:"" help:"Put up the page on which people submit hashes of their own pictures."`
+	Key      keyCmd      `cmd:"" help:"Make, show and revoke keys for the HTTP service."`
+	Config   configCmd   `cmd:"" help:"Look at the configuration."`
+	Backup   backupCmd   `cmd:"" help:"Write all lists to one file."`
+	Restore  restoreCmd  `cmd:"" help:"Make a store of a backup."`
+	Audit    auditCmd    `cmd:"" help:"Show, export and verify the log of changes and reads."`
+	Doctor   doctorCmd   `cmd:"" help:"Check the store, its lists and this machine."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 
 // session is what every verb works with.

@@ -29,8 +29,9 @@ type sourceConfig struct {
 	User         string `yaml:"user"`
 	PasswordFile string `yaml:"password_file"`
 	PasswordEnv  string `yaml:"password_env"`
-	CAFile       string `yaml:"ca_file"` // of certificates to trust instead of the system's
-	Every        string `yaml:"every"`   // how often "serve" and "sync --watch" look
+	Feedback     bool   `yaml:"feedback"` // votes are sent to the service
+	CAFile       string `yaml:"ca_file"`  // of certificates to trust instead of the system's
+	Every        string `yaml:"every"`    // how often "serve" and "sync --watch" look
 
 	Since    string   `yaml:"since"`     // ncmec: leave out what did not change since this day
 	Members  []string `yaml:"members"`   // ncmec: leave out entries of others, by name or id
@@ -130,6 +131,7 @@ func (l *listConfig) check() error {
 		"user": c.User != "" && c.Kind != "ncmec", "since": c.Since != "" && c.Kind != "ncmec", "members": c.Members != nil && c.Kind != "ncmec",
 		"group": c.Group != "" && c.Kind != "threatexchange", "path": c.Path != "" && c.Kind != "file", "hash_kind": c.HashKind != "" && c.Kind != "file",
 		"password_file": c.PasswordFile != "" && c.Kind == "file", "password_env": c.PasswordEnv != "" && c.Kind == "file",
+		"feedback": c.Feedback && c.Kind == "file",
 	} {
 		if misplaced {
 			return fmt.Errorf("source.%s: a source of kind %s has none", key, c.Kind)
