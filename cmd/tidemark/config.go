@@ -14,6 +14,8 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/lexer"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
 	"github.com/tidemark-project/tidemark/index/store"
@@ -52,8 +54,9 @@ type listConfig struct {
 	Route            []routeConfig `yaml:"route"`
 }
 
-// maxConfig bounds a configuration file, in bytes.
-const maxConfig = 1 << 20
+// maxConfig bounds a configuration file, in bytes: the YAML package takes time by
+// the square of its length.
+const maxConfig = 64 << 10
 
 // readConfig reads and checks a configuration file.
 func readConfig(name string) (*configFile, error) {
@@ -76,6 +79,11 @@ func readConfig(name string) (*configFile, error) {
 func parseConfig(name string, text []byte) (*configFile, error) {
 	if line := deepLine(text); line > 0 {
 		return nil, fmt.Errorf("%s:%d: it is nested more than %d deep", name, line, maxDepth)
+	}
+	for _, t := range lexer.Tokenize(string(text)) {
+		if t.Type == token.AliasType { // of which a few make a file without end
+			return nil, fmt.Errorf("%s:%d: an alias is not read here: write out what it stands for", name, t.Position.Line)
+		}
 	}
 	f := &configFile{}
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())

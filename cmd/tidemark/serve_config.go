@@ -199,11 +199,7 @@ func (s *session) reload(ctx context.Context, srv *server.Server, log *slog.Logg
 		log.Warn("told to read the configuration again, and there is no file")
 		return
 	}
-	text, err := os.ReadFile(s.Config)
-	var file *configFile
-	if err == nil {
-		file, err = parseConfig(s.Config, text)
-	}
+	file, err := readConfig(s.Config)
 	if err == nil {
 		err = s.checkBlocks(ctx, srv.Store, file)
 	}
