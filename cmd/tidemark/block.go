@@ -61,7 +61,7 @@ func (s *session) checkBlock(ctx context.Context, st *store.Store, file *configF
 	}
 	all := p.FalseMatches(float64(uploads*functions) * float64(n))
 	blocked := 0.0
-	if p.Ceiling(hash.KindPDQ) == match.Block {
+	if p.Reach(hash.KindPDQ) == match.Block {
 		blocked = all
 	}
 	if blocked > s.MaxFalseBlocks {
@@ -82,14 +82,21 @@ func (s *session) checkBlocks(ctx context.Context, st *store.Store, file *config
 		return err
 	}
 	for _, l := range lists {
-		p := file.Lists[l.Name].Over(policyOf(l.List))
-		if p.Ceiling(hash.KindPDQ) != match.Block {
-			continue
-		}
-		l.Mode = p.Mode
-		if _, err := s.checkBlock(ctx, st, file, l.List); err != nil {
+		if err := s.checkGrown(ctx, st, file, l); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// checkGrown checks a list as it is now, if it blocks on PDQ. One that has grown
+// too large meanwhile goes on blocking: its error is for a person to read.
+func (s *session) checkGrown(ctx context.Context, st *store.Store, file *configFile, l store.Status) error {
+	p := file.Lists[l.Name].Over(policyOf(l.List))
+	if p.Reach(hash.KindPDQ) != match.Block {
+		return nil
+	}
+	l.Mode = p.Mode
+	_, err := s.checkBlock(ctx, st, file, l.List)
+	return err
 }

@@ -120,6 +120,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 			_, err := s.checkBlock(ctx, st, s.sources.file, l)
 			return err
 		}
+		grown := func(l store.Status) error { return s.checkGrown(ctx, st, s.sources.file, l) }
 		if err := c.takeSubmissions(s, &conf); err != nil {
 			return err
 		}
@@ -158,7 +159,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 		conf.Log.Info("listening", attrs...)
 		syncing, stop := context.WithCancel(ctx)
 		var running sync.WaitGroup
-		running.Go(func() { keepInStep(syncing, st, jobs, conf.Runs, srv, conf.Log) })
+		running.Go(func() { keepInStep(syncing, st, jobs, conf.Runs, srv, conf.Log, grown) })
 		running.Go(func() { s.reloadOn(syncing, srv, conf.Log) })
 		err = srv.Run(ctx, public, admin)
 		stop()

@@ -66,10 +66,13 @@ func photograph(t testing.TB, name string) []byte {
 }
 
 // raccoonPDQ is the hash that the list holds, as text.
-func raccoonPDQ(t testing.TB) string {
+func raccoonPDQ(t testing.TB) string { return pdqOf(t, "raccoon.jpg") }
+
+// pdqOf returns the PDQ hash of a photograph.
+func pdqOf(t testing.TB, name string) string {
 	t.Helper()
 	var h media.Hasher
-	p, err := h.Hash(t.Context(), photograph(t, "raccoon.jpg"), hash.Full)
+	p, err := h.Hash(t.Context(), photograph(t, name), hash.Full)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -161,11 +161,16 @@ func TestSubmissionErrors(t *testing.T) {
 func TestSubmittedListMode(t *testing.T) {
 	for _, mode := range []match.Mode{match.ModeBlock, match.ModeBenign} {
 		for _, stored := range []bool{true, false} {
-			st, err := store.Open(t.TempDir(), store.Options{})
+			dir := t.TempDir()
+			st, err := store.Open(dir, store.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := Config{Store: st, SubmittedList: "submitted", Log: slog.New(slog.DiscardHandler)}
+			keys, err := OpenKeys(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := Config{Store: st, Keys: keys, SubmittedList: "submitted", Log: slog.New(slog.DiscardHandler)}
 			if c.Submissions, err = submission.Open(t.TempDir()); err != nil {
 				t.Fatal(err)
 			}
@@ -189,14 +194,21 @@ func TestSubmittedListMode(t *testing.T) {
 // What matches an ordinary picture is held for a person, and goes when its case
 // does.
 func TestHeldSubmission(t *testing.T) {
-	f := formOf(t, "pdq:"+raccoonPDQ(t)+":100")
-	pdq, _ := f.Pictures[0][0].PDQ()
-	st, err := store.Open(t.TempDir(), store.Options{Canaries: []store.Canary{{Picture: "a raccoon", Hash: pdq}}})
+	f := formOf(t, "pdq:"+pdqOf(t, "gravel.jpg")+":100") // one of the store's canaries
+	dir := t.TempDir()
+	st, err := store.Open(dir, store.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer st.Close()
-	c := Config{Store: st, SubmittedList: "submitted", Log: slog.New(slog.DiscardHandler)}
+	keys, err := OpenKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Store: st, Keys: keys, SubmittedList: "submitted", Log: slog.New(slog.DiscardHandler)}
+	if c.Keys, err = OpenKeys(dir); err != nil {
+		t.Fatal(err)
+	}
 	if c.Submissions, err = submission.Open(t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
