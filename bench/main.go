@@ -20,6 +20,8 @@ type command func(ctx context.Context, args []string, out, log io.Writer) error
 var commands = map[string]command{
 	"hash":  benchHash,
 	"index": benchIndex,
+	"serve": benchServe,
+	"size":  benchSize,
 	"store": benchStore,
 }
 

@@ -112,7 +112,7 @@ func (p program) run(ctx context.Context, files []string) (time.Duration, []byte
 	var errors bytes.Buffer
 	cmd.Stderr = &errors
 	text, err := cmd.Output()
-	if err != nil {
+	if err != nil && (len(text) == 0 || errors.Len() > 0) { // a line and no word of an error is "no match"
 		return 0, nil, fmt.Errorf("%s: %w: %s", p.name, err, errors.Bytes())
 	}
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), text, nil
