@@ -419,6 +419,46 @@ func TestPageNarrow(t *testing.T) {
 	}
 }
 
+// TestPageAccessible has axe-core, the file that TIDEMARK_TEST_AXE names, look for
+// what keeps people from using the page.
+func TestPageAccessible(t *testing.T) {
+	axe := os.Getenv("TIDEMARK_TEST_AXE")
+	if axe == "" {
+		t.Skip("skipped, for want of TIDEMARK_TEST_AXE, the path of axe.min.js")
+	}
+	source, err := os.ReadFile(axe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := startIntake(t, helper.Default())
+	b := newTab(t)
+	check := func(screen string) {
+		t.Helper()
+		b.eval(t, string(source)+"; 0")
+		found := b.eval(t, `axe.run(document, {resultTypes: ["violations"]}).then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.html.slice(0, 200)).join(" ")).join("\n"))`)
+		if found != "" {
+			t.Errorf("%s: %s", screen, found)
+		}
+	}
+	b.toPick(t, s)
+	for _, screen := range []string{"start", "posted", "threat", "age", "withdraw", "pick"} {
+		b.eval(t, fmt.Sprintf(`show(%q)`, screen))
+		check(screen)
+	}
+	b.eval(t, `document.getElementById("blocked").hidden = false`)
+	check("blocked")
+	b.pick(t, filepath.Join(testenv.Root(t), "testdata", "photographs", "cat.jpg"))
+	b.codes(t)
+	check("codes")
+	b.loads(t, func() { b.click(t, "#send") })
+	check("sent")
+	b.open(t, s.url+"/take-it-down/")
+	b.click(t, `#start [data-to="withdraw"]`)
+	b.eval(t, `document.getElementById("case").value = "x"; document.getElementById("words").value = "x"`)
+	b.loads(t, func() { b.click(t, "#withdraw .door") })
+	check("wrong")
+}
+
 // TestSingleFile opens the one file without a network and holds its codes against
 // those of package media.
 func TestSingleFile(t *testing.T) {

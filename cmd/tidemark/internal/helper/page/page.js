@@ -185,12 +185,15 @@ function next() {
   load().then((module) => worker.postMessage({ module, file: one.file }), () => failed("pick_broken"));
 }
 
+// Tells how much of a file is read, in words at each tenth.
 function tellDone(one, done) {
   const percent = Math.floor((100 * done) / one.file.size);
+  const tenth = Math.floor(percent / 10);
   one.part("progress").value = percent;
   if (percent === 100) one.part("progress").removeAttribute("value"); // the picture is being looked at
-  const text = percent === 100 ? say("file_almost") : say("file_working", { percent });
-  if (percent === 100 || percent % 10 === 0) one.part(".state").textContent = text;
+  if (tenth === one.tenth) return;
+  one.tenth = tenth;
+  one.part(".state").textContent = percent === 100 ? say("file_almost") : say("file_working", { percent });
 }
 
 function showReport(one, report) {
