@@ -294,7 +294,11 @@ func TestReload(t *testing.T) {
 	}
 	reload := func(config string) {
 		t.Helper()
-		if err := os.WriteFile(filepath.Join(s.dir, "tidemark.yaml"), []byte(config), 0o600); err != nil {
+		// As a whole: an empty file is a configuration, too.
+		if err := os.WriteFile(filepath.Join(s.dir, "new.yaml"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(filepath.Join(s.dir, "new.yaml"), filepath.Join(s.dir, "tidemark.yaml")); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
@@ -302,15 +306,21 @@ func TestReload(t *testing.T) {
 		}
 	}
 	before := ask()
-	reload("surfaces: {feed: {on_undecided: sometimes}}\n")
 	reload("surfaces: {feed: {on_undecided: block}, messages: {encrypted: true}}\nmax_bytes: 1MiB\n")
 	for end := time.Now().Add(30 * time.Second); ask().Policy == before.Policy; {
 		if time.Now().After(end) {
 			t.Fatal("the policy is as before")
 		}
 	}
-	if a := ask(); a.Decision != match.Allow {
-		t.Errorf("decision = %s, want allow", a.Decision)
+	after := ask()
+	if after.Decision != match.Allow {
+		t.Errorf("decision = %s, want allow", after.Decision)
+	}
+	reload("surfaces: {feed: {on_undecided: sometimes}}\n")
+	for range 20 {
+		if got := ask().Policy; got != after.Policy {
+			t.Fatalf("policy after a file that is wrong = %s, want %s as before", got, after.Policy)
+		}
 	}
 	if code, log := s.end(t); code != 0 || !strings.Contains(log, "configuration read again") || !strings.Contains(log, "after a restart") {
 		t.Errorf("exit code = %d, want 0 and a word of what was read\n%s", code, log)

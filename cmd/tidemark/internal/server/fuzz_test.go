@@ -30,3 +30,26 @@ func FuzzUpload(f *testing.F) {
 		}
 	})
 }
+
+// FuzzHMA sends what may be a form of HMA's: it never panics, blames the caller,
+// and leaves no memory held.
+func FuzzHMA(f *testing.F) {
+	f.Add("--b\r\nContent-Disposition: form-data; name=photo; filename=a\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name=note\r\n\r\nx\r\n--b--\r\n")
+	f.Add("--b\r\nContent-Disposition: form-data; name=photo; filename=a\r\n\r\n")
+	s := &Server{}
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest("POST", "/h/hash", strings.NewReader(body))
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		file, err := s.hmaForm(&call{r: r})
+		if err != nil && problemOf(err).Status >= 500 {
+			t.Errorf("hmaForm(%q) = %v, want an error that blames the caller", body, err)
+		}
+		if err == nil && (len(file.file) > len(body) || file.content == "") {
+			t.Errorf("hmaForm(%q) has a file of %d bytes as %q", body, len(file.file), file.content)
+		}
+		file.release()
+		if held := s.memory.Load(); held != 0 {
+			t.Fatalf("hmaForm(%q) leaves %d bytes held", body, held)
+		}
+	})
+}
