@@ -143,7 +143,7 @@ func (w *writing) applied(st Status) Applied {
 
 // lookups is how many entries of a draft are looked up at a time, in the list
 // and among recent uploads, where few look-ups cost as much as many.
-const lookups = 1 << 14
+const lookups = 1 << 16
 
 // write compares the draft with the live entries and writes what differs. The
 // merges are of the same runs: each looks up a part.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -128,5 +129,27 @@ func TestFloodBrake(t *testing.T) {
 	again.Put[0].Label, again.Put[1].Label = "A1", "A1"
 	if a, err := st.Apply(t.Context(), "default", again); err != nil || a.Flooding != 0 || a.Status.Quarantined != 1 {
 		t.Errorf("sent again: %+v, %v, want one hash in quarantine", a, err)
+	}
+}
+
+// BenchmarkSample counts in a full sample, for changes of several sizes.
+func BenchmarkSample(b *testing.B) {
+	r := rand.New(rand.NewPCG(5, 5))
+	var s sample
+	for range sampleSize {
+		s.ring = append(s.ring, randomPDQ(r))
+	}
+	for _, n := range []int{1, 1000, 1 << 14} {
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			hashes := make([]hash.PDQ, n)
+			for i := range hashes {
+				hashes[i] = randomPDQ(r)
+			}
+			for b.Loop() {
+				if _, err := s.count(b.Context(), hashes, hash.DefaultRadius); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
