@@ -33,6 +33,7 @@ var floors = map[string]int{
 	"ingest/hashfile":              8,
 	"ingest/fakes":                 8,
 	"ingest/feedback":              8,
+	"ingest/follow":                8,
 	"ingest/ncmec":                 8,
 	"ingest/stopncii":              8,
 	"ingest/submission":            8,

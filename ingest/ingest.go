@@ -39,6 +39,12 @@ type Change struct {
 	// Restart says that the source begins anew: what lives is named by this
 	// change and those after it, and nothing else lives.
 	Restart bool
+	// Exact says that the edits are the entries just as they are to be: nothing
+	// that was decided about one here stays on it.
+	Exact bool
+	// Root is what the main list's root must be after this change, "" if the source
+	// doesn't say. It says so of lists that no route takes entries from.
+	Root    string
 	Bad     []Bad
 	Skipped map[string]int // hashes of kinds that lists don't hold, by the source's name of the kind
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"github.com/tidemark-project/tidemark/index/store"
@@ -113,6 +114,8 @@ const (
 	batchBytes = 16 << 20 // of ids, labels and hashes
 	batchAge   = time.Minute
 	batchRatio = 4
+	// checkedEvery is how often lists are told that there was nothing new.
+	checkedEvery = time.Minute
 )
 
 // syncNote is the note of the changes that Sync makes.
@@ -151,6 +154,15 @@ func Sync(ctx context.Context, st *store.Store, target Target, source Source, pr
 		return s.report, err
 	}
 	err = s.run(ctx, source, after, progress)
+	if errors.Is(err, store.ErrRoot) && !s.report.Restarted {
+		// The list was changed here, or it is not what the source takes it for.
+		s.entries = true
+		s.restart()
+		err = s.run(ctx, source, nil, progress)
+	}
+	if errors.Is(err, store.ErrRoot) {
+		err = &SourceError{err}
+	}
 	return s.report, err
 }
 
@@ -173,6 +185,7 @@ type syncer struct {
 	gone    [][]string // by list, ids that the source has removed, and a rollback brought back
 	bad     int        // before this run
 	checked time.Time  // when the last run came to its end
+	after   Checkpoint // that this run goes on from
 	entries bool
 	filled  bool                           // a list was whole once
 	named   map[string]map[uint64]struct{} // by list, hashes of the ids that the source named; nil unless it begins anew
@@ -182,6 +195,8 @@ type syncer struct {
 	edits   int            // in it
 	bytes   int
 	next    Checkpoint
+	root    string        // that the main list must have after the batch, "" if any
+	exact   bool          // the batch is of entries as they are to be
 	started time.Time     // when the batch's gathering began
 	cost    time.Duration // of the last batch's application
 }
@@ -225,7 +240,7 @@ func (s *syncer) resume(ctx context.Context) (Checkpoint, error) {
 		s.restart()
 		return nil, nil
 	}
-	s.bad, s.next = low.Bad, low.At
+	s.bad, s.next, s.after = low.Bad, low.At, low.At
 	return low.At, nil
 }
 
@@ -359,6 +374,7 @@ func (s *syncer) take(c *Change) error {
 		s.report.Skipped[kind] += n
 	}
 	s.refuse(c.Bad...)
+	s.root, s.exact = c.Root, c.Exact
 	for i := range c.Edits {
 		e := &c.Edits[i]
 		if err := s.edit(e); err != nil {
@@ -432,6 +448,9 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 	if s.edits == 0 && !last && start.Sub(s.started) < time.Second {
 		return nil // a checkpoint alone can wait
 	}
+	if last && s.idle(start) {
+		return nil
+	}
 	if last && s.named != nil {
 		for i, d := range s.drafts {
 			if err := s.removeUnnamed(ctx, s.names[i], d); err != nil {
@@ -453,7 +472,10 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 		if err != nil {
 			return fmt.Errorf("ingest: the source's checkpoint: %w", err)
 		}
-		d.Partial = !last
+		d.Partial, d.Exact = !last, s.exact
+		if s.names[i] == s.target.List && (last || s.named == nil) {
+			d.Root = s.root // until what was not named is removed, it is another
+		}
 		a, err := d.Commit(ctx, cursor, syncNote)
 		if errors.As(err, &s.report.Held) {
 			return errors.Join(err, s.supersede(ctx, s.names[i], s.report.Held.Number))
@@ -476,6 +498,14 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 		return nil
 	}
 	return s.begin(ctx)
+}
+
+// idle reports whether a run that ends has nothing to tell the lists: it found
+// nothing new, and another came to its end a short while ago.
+func (s *syncer) idle(now time.Time) bool {
+	main := s.report.Lists[len(s.report.Lists)-1].Status.Version
+	return s.edits == 0 && s.named == nil && s.after != nil && string(s.next) == string(s.after) && now.Sub(s.checked) < checkedEvery &&
+		!slices.ContainsFunc(s.gone, func(ids []string) bool { return len(ids) > 0 }) && (s.root == "" || s.root == main.Root)
 }
 
 // supersede drops what earlier runs left held, but for the held change of that

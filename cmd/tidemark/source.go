@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/ingest"
+	"github.com/tidemark-project/tidemark/ingest/follow"
 	"github.com/tidemark-project/tidemark/ingest/hashfile"
 	"github.com/tidemark-project/tidemark/ingest/ncmec"
 	"github.com/tidemark-project/tidemark/ingest/stopncii"
@@ -20,7 +21,7 @@ import (
 
 // sourceConfig names what a list is kept in step with.
 type sourceConfig struct {
-	Kind string `yaml:"kind"` // ncmec, stopncii, threatexchange or file
+	Kind string `yaml:"kind"` // ncmec, stopncii, threatexchange, follow or file
 	// URL is the service's address, or of ncmec the name of an environment.
 	URL string `yaml:"url"`
 	// The credentials are the first line of a file or an environment variable:
@@ -29,6 +30,7 @@ type sourceConfig struct {
 	User         string `yaml:"user"`
 	PasswordFile string `yaml:"password_file"`
 	PasswordEnv  string `yaml:"password_env"`
+	KeyFile      string `yaml:"key_file"` // follow: of the leader's key, which has the scope feed:read
 	Feedback     bool   `yaml:"feedback"` // votes are sent to the service
 	CAFile       string `yaml:"ca_file"`  // of certificates to trust instead of the system's
 	Every        string `yaml:"every"`    // how often "serve" and "sync --watch" look
@@ -41,7 +43,7 @@ type sourceConfig struct {
 }
 
 // sourceKinds are the kinds of sources.
-var sourceKinds = []string{"ncmec", "stopncii", "threatexchange", "file"}
+var sourceKinds = []string{"ncmec", "stopncii", "threatexchange", "follow", "file"}
 
 // routeConfig sends some of a source's entries to a list of their own, or
 // nowhere.
@@ -56,9 +58,15 @@ type routeConfig struct {
 // once in 10 minutes.
 const defaultEvery = 15 * time.Minute
 
+// followEvery is how often another Tidemark is looked at, which costs it little.
+const followEvery = time.Second
+
 // every returns how often the source is looked at.
 func (c *sourceConfig) every() (time.Duration, error) {
-	if c.Every == "" {
+	switch {
+	case c.Every == "" && c.Kind == "follow":
+		return followEvery, nil
+	case c.Every == "":
 		return defaultEvery, nil
 	}
 	d, err := time.ParseDuration(c.Every)
@@ -130,8 +138,8 @@ func (l *listConfig) check() error {
 	for key, misplaced := range map[string]bool{
 		"user": c.User != "" && c.Kind != "ncmec", "since": c.Since != "" && c.Kind != "ncmec", "members": c.Members != nil && c.Kind != "ncmec",
 		"group": c.Group != "" && c.Kind != "threatexchange", "path": c.Path != "" && c.Kind != "file", "hash_kind": c.HashKind != "" && c.Kind != "file",
-		"password_file": c.PasswordFile != "" && c.Kind == "file", "password_env": c.PasswordEnv != "" && c.Kind == "file",
-		"feedback": c.Feedback && c.Kind == "file",
+		"password_file": c.PasswordFile != "" && (c.Kind == "follow" || c.Kind == "file"), "password_env": c.PasswordEnv != "" && (c.Kind == "follow" || c.Kind == "file"),
+		"feedback": c.Feedback && (c.Kind == "follow" || c.Kind == "file"), "key_file": c.KeyFile != "" && c.Kind != "follow",
 	} {
 		if misplaced {
 			return fmt.Errorf("source.%s: a source of kind %s has none", key, c.Kind)
@@ -144,7 +152,11 @@ func (l *listConfig) check() error {
 		return errors.New("source: threatexchange needs group")
 	case c.Kind == "file" && (c.URL == "") == (c.Path == ""):
 		return errors.New("source: file needs either path or url")
-	case c.Kind != "file" && (c.PasswordFile == "") == (c.PasswordEnv == ""):
+	case c.Kind == "follow" && (c.URL == "" || c.KeyFile == ""):
+		return errors.New("source: follow needs url, as in https://leader.example/v1/lists/NAME, and key_file")
+	case c.Kind == "follow" && len(l.Route) > 0:
+		return errors.New("route: a list that follows another is the same list, so it has no routes")
+	case c.Kind != "file" && c.Kind != "follow" && (c.PasswordFile == "") == (c.PasswordEnv == ""):
 		return errors.New("source: it needs password_file or password_env, and not both")
 	}
 	for i, r := range l.Route {
@@ -197,13 +209,14 @@ func (c *sourceConfig) password() (string, error) {
 		}
 		return "", fmt.Errorf("the environment has no %s, which holds the source's credentials", c.PasswordEnv)
 	}
-	text, err := os.ReadFile(c.PasswordFile)
+	file := cmp.Or(c.PasswordFile, c.KeyFile)
+	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", fmt.Errorf("the source's credentials: %w", err)
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
 	if line = strings.TrimSpace(line); line == "" {
-		return "", fmt.Errorf("the source's credentials: %s is empty", c.PasswordFile)
+		return "", fmt.Errorf("the source's credentials: %s is empty", file)
 	}
 	return line, nil
 }
@@ -236,6 +249,12 @@ func (c *sourceConfig) open() (ingest.Source, func(), error) {
 			return nil, nil, err
 		}
 		return &stopncii.Source{Client: client}, client.Close, nil
+	case "follow":
+		source, err := follow.New(service, password)
+		if err != nil {
+			return nil, nil, err
+		}
+		return source, source.Close, nil
 	default:
 		client, err := threatexchange.NewClient(service, password)
 		if err != nil {

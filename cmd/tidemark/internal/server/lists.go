@@ -233,9 +233,11 @@ func (s *Server) listLog(c *call) error {
 
 // Entry is what the service tells and takes of an entry.
 type Entry struct {
-	Entry  string       `json:"entry"`
-	Label  string       `json:"label,omitempty"`
-	Hashes []match.Hash `json:"hashes"`
+	Entry   string        `json:"entry"`
+	Label   string        `json:"label,omitempty"`
+	Opinion match.Opinion `json:"opinion,omitempty"`
+	Vote    match.Opinion `json:"vote,omitempty"`
+	Hashes  []match.Hash  `json:"hashes"`
 }
 
 // entry tells an entry of a list that may be given away. The audit log tells who
@@ -257,7 +259,7 @@ func (s *Server) entry(c *call) error {
 		return err
 	}
 	s.Log.Info("entry read", "list", name, "entry", id, "key", c.caller.ID, "id", c.id)
-	a := Entry{Entry: e.ID, Label: e.Label}
+	a := Entry{Entry: e.ID, Label: e.Label, Opinion: e.Opinion, Vote: e.Vote}
 	for _, h := range e.Hashes {
 		a.Hashes = append(a.Hashes, match.Hash{Kind: h.Kind, Value: h.Text(), Quality: h.Quality})
 	}
@@ -294,7 +296,7 @@ func (s *Server) changeList(c *call) error {
 	}
 	change := store.Change{Delete: n.Delete, Note: n.Note}
 	for _, e := range n.Put {
-		put := store.Entry{ID: e.Entry, Label: e.Label}
+		put := store.Entry{ID: e.Entry, Label: e.Label, Opinion: e.Opinion, Vote: e.Vote}
 		for _, h := range e.Hashes {
 			kind, err := hash.ParseKind(string(h.Kind))
 			if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/tidemark-project/tidemark/ingest/follow"
 	"github.com/tidemark-project/tidemark/ingest/submission"
 	"github.com/tidemark-project/tidemark/match"
 )
@@ -129,7 +130,7 @@ func TestOpenAPI(t *testing.T) {
 	types := map[string]any{
 		"Problem": match.Problem{}, "Upload": match.Upload{}, "Hash": match.Hash{}, "Answer": match.Answer{}, "Line": match.Line{}, "Error": match.Error{},
 		"Match": match.Match{}, "ListState": match.Version{}, "Hashed": Hashed{}, "Lists": Lists{}, "List": List{}, "ListSettings": ListSettings{},
-		"Record": Record{}, "Entry": Entry{}, "Change": Change{}, "Applied": Applied{}, "HeldChanges": HeldChanges{}, "HeldChange": HeldChange{},
+		"Record": Record{}, "Entry": Entry{}, "Change": Change{}, "FeedHead": follow.Head{}, "FeedEdit": follow.Edit{}, "FeedHash": follow.Hash{}, "Applied": Applied{}, "HeldChanges": HeldChanges{}, "HeldChange": HeldChange{},
 		"Reason": Reason{}, "Rollback": Rollback{}, "QuarantinedEntry": QuarantinedEntry{},
 		"Posted": Posted{}, "Attachment": Attachment{}, "Version": Version{}, "ListVersion": ListVersion{}, "Readiness": Readiness{}, "Check": Check{},
 		"Receipt": submission.Receipt{},

@@ -199,6 +199,7 @@ func Routes() []Route {
 		{"PUT", "/v1/lists/{name}", ScopeListWrite, false, (*Server).putList},
 		{"GET", "/v1/lists/{name}", ScopeListRead, false, (*Server).list},
 		{"GET", "/v1/lists/{name}/log", ScopeListRead, false, (*Server).listLog},
+		{"GET", "/v1/lists/{name}/changes", ScopeFeedRead, false, (*Server).feed},
 		{"POST", "/v1/lists/{name}/changes", ScopeListWrite, false, (*Server).changeList},
 		{"GET", "/v1/lists/{name}/entries/{id}", ScopeExplain, false, (*Server).entry},
 		{"GET", "/v1/lists/{name}/held", ScopeListRead, false, (*Server).held},
