@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidemark-project/tidemark/internal/testenv"
 	"github.com/tidemark-project/tidemark/match"
 )
 
@@ -504,10 +505,7 @@ func backupForever(dir string) error {
 // acknowledged last or the one after, and the next one goes through.
 func TestKillBackup(t *testing.T) {
 	t.Parallel()
-	rounds := 4
-	if os.Getenv("TIDEMARK_TEST_LONG") != "" {
-		rounds = 200
-	}
+	rounds := testenv.Kills(t, 4)
 	dir := t.TempDir()
 	folder := filepath.Join(dir, "b")
 	s := openKeyed(t, filepath.Join(dir, "store"), nil)

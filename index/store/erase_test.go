@@ -172,8 +172,9 @@ func TestEraseUnderSnapshot(t *testing.T) {
 	}
 }
 
-// Random histories with erasures: the list is the model's throughout, what
-// left it cannot be found in the files, and the chain verifies.
+// A random history with 6 erasures, or 500 with TIDEMARK_TEST_LONG: the list is
+// the model's throughout, what left it cannot be found in the files, and the
+// chain verifies.
 func TestRandomErasures(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 3))
@@ -182,7 +183,11 @@ func TestRandomErasures(t *testing.T) {
 	create(t, s, "a")
 	m := model{live: map[string]Entry{}}
 	everPut := map[string]bool{}
-	for round := range 6 {
+	rounds := 6
+	if os.Getenv("TIDEMARK_TEST_LONG") != "" {
+		rounds = 500
+	}
+	for round := range rounds {
 		for range r.IntN(4) + 1 {
 			c := m.change(r)
 			apply(t, s, "a", c)

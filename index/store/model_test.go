@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -86,8 +87,8 @@ func rootOf(t *testing.T, live map[string]Entry) string {
 func sameEntries(a, b map[string]Entry) bool { return maps.EqualFunc(a, b, equal) }
 
 // TestRandomHistories drives a store and a map with the same changes, and
-// compares all that can be read, through merges, reopenings and old snapshots:
-// in 4 histories, or 10,000 with TIDEMARK_TEST_LONG.
+// compares all that can be read, through merges, reopenings, backups and old
+// snapshots: in 4 histories, or 10,000 with TIDEMARK_TEST_LONG.
 func TestRandomHistories(t *testing.T) {
 	t.Parallel()
 	histories := 4
@@ -116,6 +117,16 @@ func randomHistory(t *testing.T, r *rand.Rand, steps int) {
 			if old != nil {
 				old.Close()
 				old = nil
+			}
+			if r.IntN(4) == 0 {
+				backup := filepath.Join(t.TempDir(), "b")
+				if _, err := s.Backup(t.Context(), backup); err != nil {
+					t.Fatal(err)
+				}
+				dir = filepath.Join(t.TempDir(), "r")
+				if _, err := Restore(t.Context(), backup, dir, Options{}, "a test"); err != nil {
+					t.Fatal(err)
+				}
 			}
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
