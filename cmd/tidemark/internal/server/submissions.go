@@ -167,7 +167,13 @@ func (s *Server) bring(ctx context.Context, w *submission.Work) (held uint64, er
 		change.Put = append(change.Put, e)
 	}
 	_, err = s.Store.Apply(ctx, s.SubmittedList, change)
-	if h, ok := errors.AsType[*store.HeldError](err); ok {
+	h, ok := errors.AsType[*store.HeldError](err)
+	switch {
+	case ok && w.State == submission.Withdrawing:
+		// No brake keeps what a person takes back.
+		_, err = s.Store.Accept(ctx, s.SubmittedList, h.Number)
+		return 0, err
+	case ok:
 		return h.Number, nil
 	}
 	return 0, err

@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -236,6 +237,31 @@ func TestHeldSubmission(t *testing.T) {
 	s.bring(t)
 	if l := s.submitted(t); l.Held != 0 || l.Entries != 0 {
 		t.Errorf("after the withdrawal %d changes are held and %d entries listed, want none", l.Held, l.Entries)
+	}
+}
+
+// A withdrawal is at once, even if it takes more from the list than its brakes
+// let a source take.
+func TestWithdrawMany(t *testing.T) {
+	s := startIntake(t, helper.Default())
+	f := formOf(t, "md5:"+strings.Repeat("0", 32))
+	for i := range 29 {
+		p, err := submission.ParsePicture(fmt.Sprintf("md5:%032x", i+1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Pictures = append(f.Pictures, p)
+	}
+	kept := s.submitForm(t, formOf(t, "md5:"+strings.Repeat("f", 32)))
+	r := s.submitForm(t, f)
+	s.bring(t)
+	if n := s.submitted(t).Entries; n != 31 {
+		t.Fatalf("%d entries are listed, want 31", n)
+	}
+	s.post(t, "/v1/submissions/withdraw", "application/json", url.Values{"case": {r.Case}, "words": {r.Words}})
+	s.bring(t)
+	if l := s.submitted(t); l.Entries != 1 || l.Held != 0 {
+		t.Errorf("after the withdrawal %d entries are listed and %d changes held, want that of case %s and none", l.Entries, l.Held, kept.Case)
 	}
 }
 

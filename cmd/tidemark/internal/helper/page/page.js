@@ -215,6 +215,15 @@ function showReport(one, report) {
   one.memory = report.memory;
 }
 
+// Without a network the browser would leave the page for one of its own, and the
+// codes would be gone.
+if (!single) {
+  byId("form").addEventListener("submit", (e) => {
+    byId("off").hidden = navigator.onLine;
+    if (!navigator.onLine) e.preventDefault();
+  });
+}
+
 // The form can go when no file is under way and there is a code.
 function ready() {
   if (single) return;
