@@ -46,6 +46,10 @@ matches.
 When it gets SIGHUP it reads the configuration file again: surfaces and how lists are matched are in
 force at once, and each upload is judged by the old file or the new one, whole.
 
+The file may also say where pictures are fetched from (fetch), who hears of matches (events), and that
+posts of Mastodon (mastodon) or callers of Hasher-Matcher-Actioner (hma) are answered; docs/ has a page
+for each.
+
 Give it a certificate before it listens anywhere but on this machine: keys are sent in clear without.
 
 With --submissions it also serves, to everyone, a page on which people make hashes of their own
