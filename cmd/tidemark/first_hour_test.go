@@ -95,6 +95,7 @@ func TestInit(t *testing.T) {
 		{"--source ncmec --user acme --password-file own.secret", exitFailure, "not overwritten"},
 		{"--source threatexchange --group 123 --password-file own.secret te.yaml", 0, "te.yaml"},
 		{"--source file --path hashes.txt --list harbour file.yaml", 0, "file.yaml"},
+		{"--source follow --url https://leader.example/v1/lists/ncmec --password-file own.secret --list ncmec follow.yaml", 0, "follow.yaml"},
 		{"--source file --url http://127.0.0.1:1/hashes.txt url.yaml", 0, "url.yaml"},
 		{"--source ncmec --user acme --password-file open.secret x.yaml", exitFailure, "chmod 600 open.secret"},
 		{"--source ncmec --user acme --password-file none.secret x.yaml", exitFailure, "umask 077"},
@@ -113,7 +114,7 @@ func TestInit(t *testing.T) {
 	if _, err := os.Lstat("x.yaml"); err == nil {
 		t.Error("init that failed wrote a file")
 	}
-	for _, name := range []string{"tidemark.yaml", "te.yaml", "file.yaml", "url.yaml"} {
+	for _, name := range []string{"tidemark.yaml", "te.yaml", "file.yaml", "url.yaml", "follow.yaml"} {
 		f, err := readConfig(name)
 		if err != nil {
 			t.Errorf("init wrote %s, which can't be read: %v", name, err)

@@ -15,8 +15,8 @@ import (
 )
 
 type initCmd struct {
-	Source       string   `placeholder:"KIND" help:"Where the list comes from: ncmec, stopncii, threatexchange or file."`
-	URL          string   `name:"url" placeholder:"URL" help:"The service's address, or of ncmec the name of an environment (industry)."`
+	Source       string   `placeholder:"KIND" help:"Where the list comes from: ncmec, stopncii, threatexchange, follow or file."`
+	URL          string   `name:"url" placeholder:"URL" help:"The address of the service or, for follow, of the list; of ncmec also the name of an environment (industry)."`
 	User         string   `placeholder:"NAME" help:"User name at ncmec."`
 	PasswordFile string   `placeholder:"FILE" help:"File whose first line holds the credentials; only its owner may read it."`
 	Group        string   `placeholder:"ID" help:"Privacy group of threatexchange."`
@@ -35,7 +35,8 @@ is there is not overwritten. Credentials stay in a file of their own, which nobo
 
     (umask 077; cat > ncmec.secret)
 
-stopncii's are FETCHKEY,SUBSCRIPTIONKEY, threatexchange's APPID|SECRET.
+stopncii's are FETCHKEY,SUBSCRIPTIONKEY, threatexchange's APPID|SECRET, and those of another Tidemark
+(follow) a key of it with the scope feed:read.
 
 Examples:
 
@@ -59,8 +60,8 @@ func (c *initCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	source := f.Lists[c.List].Source
-	if source.PasswordFile != "" {
-		if err := checkSecret(source.PasswordFile); err != nil {
+	if secret := cmp.Or(source.PasswordFile, source.KeyFile); secret != "" {
+		if err := checkSecret(secret); err != nil {
 			return err
 		}
 	}
@@ -96,7 +97,7 @@ type configWritten struct {
 
 // ask fills in what the flags leave open.
 func (c *initCmd) ask(q *questions) error {
-	q.one(&c.Source, "--source", "Where does the list come from (ncmec, stopncii, threatexchange, file)?", "")
+	q.one(&c.Source, "--source", "Where does the list come from ("+strings.Join(sourceKinds, ", ")+")?", "")
 	if q.err == nil && !slices.Contains(sourceKinds, c.Source) {
 		return fmt.Errorf("%q is no source; there are %s", c.Source, strings.Join(sourceKinds, ", "))
 	}
@@ -106,6 +107,8 @@ func (c *initCmd) ask(q *questions) error {
 		q.one(&c.User, "--user", "User name?", "")
 	case "threatexchange":
 		q.one(&c.Group, "--group", "Id of the privacy group?", "")
+	case "follow":
+		q.one(&c.URL, "--url", "Which list, as https://leader.example/v1/lists/NAME?", "")
 	case "file":
 		if c.URL == "" {
 			q.one(&c.Path, "--path", "Which file or folder?", "")
@@ -147,12 +150,16 @@ func (c *initCmd) text() []byte {
 	line("    surfaces: [%s]", strings.Join(names, ", "))
 	line("    stale_after: 24h # then what the list applies to is undecided")
 	fields := []string{"kind: " + c.Source}
-	for _, f := range [][2]string{{"url", c.URL}, {"user", c.User}, {"password_file", c.PasswordFile}, {"group", c.Group}, {"path", c.Path}} {
+	secret, every := "password_file", "15m"
+	if c.Source == "follow" {
+		secret, every = "key_file", "1s"
+	}
+	for _, f := range [][2]string{{"url", c.URL}, {"user", c.User}, {secret, c.PasswordFile}, {"group", c.Group}, {"path", c.Path}} {
 		if f[1] != "" {
 			fields = append(fields, fmt.Sprintf("%s: %q", f[0], f[1]))
 		}
 	}
-	line("    source: {%s, every: 15m}", strings.Join(fields, ", "))
+	line("    source: {%s, every: %s}", strings.Join(fields, ", "), every)
 	if c.Source == "ncmec" {
 		line("    # route: [{member: \"Take It Down\", list: take-it-down}] # gives one member's entries a list of their own")
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,9 +37,9 @@ func (j *syncJob) run(ctx context.Context, st *store.Store, progress func(ingest
 	return e
 }
 
-// firstRetry is when a run is tried again that failed. Each failure after that
-// doubles the time, up to the source's interval. A service that fails is left
-// alone by the fetcher besides.
+// firstRetry is when a run is tried again that failed, or the source's interval
+// if that is shorter. Each failure after that doubles the time, up to the longer
+// of the two. A service that fails is left alone by the fetcher besides.
 const firstRetry = time.Minute
 
 // plan sets when the job is next due, a little later by chance, so that many
@@ -48,13 +49,20 @@ func (j *syncJob) plan(now time.Time, err error) {
 	if err == nil {
 		j.failures = 0
 	} else {
-		wait = min(j.every, firstRetry<<min(j.failures, 10))
+		wait = min(max(j.every, firstRetry), min(j.every, firstRetry)<<min(j.failures, 20))
 		if reply, ok := errors.AsType[*ingest.ReplyError](err); ok {
 			wait = max(wait, reply.RetryAfter)
 		}
 		j.failures++
 	}
 	j.next = now.Add(wait + rand.N(wait/10+1))
+}
+
+// quiet reports whether a run has nothing to tell.
+func (e *syncRun) quiet() bool {
+	return e.err == nil && e.report.BadCount == 0 && !slices.ContainsFunc(e.report.Lists, func(a store.Applied) bool {
+		return a.Added+a.Replaced+a.Deleted+a.Status.Held > 0
+	})
 }
 
 // notes returns what is kept of the run, for each list that it fills; planned
@@ -115,6 +123,7 @@ func (s *session) watch(ctx context.Context, st *store.Store, runs *ledger.Runs,
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var telling sync.Mutex
+	told := map[string]bool{} // lists of which something was told
 	err := schedule(ctx, st, jobs, func(e *syncRun) {
 		telling.Lock()
 		defer telling.Unlock()
@@ -128,7 +137,12 @@ func (s *session) watch(ctx context.Context, st *store.Store, runs *ledger.Runs,
 		if e.err != nil {
 			s.say("%s: %v; it is looked at again at %s", e.job.list, s.listError(e.err), e.job.next.UTC().Format(time.TimeOnly))
 		}
-		if err := errors.Join(runs.Note(e.notes(true)...), s.printSynced(e.lines())); err != nil {
+		err := runs.Note(e.notes(true)...)
+		if !told[e.job.list] || !e.quiet() {
+			told[e.job.list] = true
+			err = errors.Join(err, s.printSynced(e.lines()))
+		}
+		if err != nil {
 			stop(err)
 		}
 	})
@@ -152,8 +166,15 @@ func keepInStep(ctx context.Context, st *store.Store, jobs []*syncJob, runs *led
 			log.Error("a source failed", "list", e.job.list, "error", e.err, "failures", e.job.failures, "next", e.job.next.UTC())
 		}
 		for _, l := range e.lines() {
-			log.Info("source read", "list", l.List, "complete", l.Complete, "added", l.Added, "replaced", l.Replaced, "removed", l.Removed,
+			level := slog.LevelInfo
+			if e.quiet() {
+				level = slog.LevelDebug
+			}
+			log.Log(ctx, level, "source read", "list", l.List, "complete", l.Complete, "added", l.Added, "replaced", l.Replaced, "removed", l.Removed,
 				"quarantined", l.Quarantined, "held", l.Held, "bad", l.BadCount, "entries", l.Entries, "seq", l.Seq)
+		}
+		if e.quiet() {
+			return
 		}
 		for _, a := range e.report.Lists {
 			if err := grown(a.Status); err != nil {

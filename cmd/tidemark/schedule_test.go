@@ -39,7 +39,9 @@ func TestPlan(t *testing.T) {
 		{15 * time.Minute, []error{broken, broken, nil, broken}, time.Minute},
 		{15 * time.Minute, []error{busy}, time.Hour},
 		{10 * time.Second, []error{broken}, 10 * time.Second},
-		{24 * time.Hour, slices.Repeat([]error{broken}, 40), 1024 * time.Minute},
+		{10 * time.Second, []error{broken, broken}, 20 * time.Second},
+		{time.Second, slices.Repeat([]error{broken}, 40), time.Minute},
+		{24 * time.Hour, slices.Repeat([]error{broken}, 40), 24 * time.Hour},
 	} {
 		j := &syncJob{every: test.every}
 		now := time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)

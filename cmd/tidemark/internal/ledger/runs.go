@@ -24,8 +24,9 @@ type Run struct {
 type Runs struct {
 	dir string
 
-	mu  sync.Mutex
-	all []Run // by list
+	mu      sync.Mutex
+	all     []Run     // by list
+	written time.Time // the end of the last run that is on disk
 }
 
 // OpenRuns returns the runs that are noted in a store's folder.
@@ -44,20 +45,32 @@ func (r *Runs) Of(list string) Run {
 	return Run{}
 }
 
+// writeEvery is how old what is on disk of sources that are well may be: some are
+// read every second.
+const writeEvery = time.Minute
+
 // Note replaces the last runs of lists' sources.
 func (r *Runs) Note(runs ...Run) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	news := false
 	for _, run := range runs {
 		run.V = 1
 		i, ok := r.find(run.List)
-		if ok {
-			r.all[i] = run
-		} else {
-			r.all = slices.Insert(r.all, i, run)
+		if !ok {
+			r.all = slices.Insert(r.all, i, Run{})
 		}
+		news = news || !ok || run.Error != r.all[i].Error || run.Failures != r.all[i].Failures || run.Ended.Sub(r.written) >= writeEvery
+		r.all[i] = run
 	}
-	return write(r.dir, runsName, r.all)
+	if !news {
+		return nil
+	}
+	if err := write(r.dir, runsName, r.all); err != nil {
+		return err
+	}
+	r.written = runs[0].Ended
+	return nil
 }
 
 func (r *Runs) find(list string) (int, bool) {
