@@ -168,7 +168,7 @@ func (o *outcome) add(uploads int, d match.Decision) {
 // printReport prints a report as a table with bars: of all, by distance, by day.
 func (s *session) printReport(r *listReport) error {
 	t := s.newTable(column{title: "BY"}, column{title: "VALUE"}, column{title: "JUDGED", right: true}, column{title: "UPLOADS", right: true},
-		column{title: "BLOCK", right: true, hue: hueOfCount(red)}, column{title: "REVIEW", right: true, hue: hueOfCount(yellow)}, column{title: "UPLOADS"})
+		column{title: "BLOCK", right: true, hue: hueOfCount(red)}, column{title: "REVIEW", right: true, hue: hueOfCount(yellow)}, column{})
 	row := func(by, value, judged string, o outcome, most int) {
 		t.row(by, value, judged, strconv.Itoa(o.Uploads), strconv.Itoa(o.Block), strconv.Itoa(o.Review), bar(o.Uploads, most))
 	}
