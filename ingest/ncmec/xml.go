@@ -288,7 +288,7 @@ func (s *scanner) instruction() error {
 	}
 	b = b[1 : len(b)-2]
 	target, rest := cutName(b)
-	if len(target) == 0 {
+	if !startsName(target) || len(rest) > 0 && len(trimSpace(rest)) == len(rest) {
 		return s.malformed()
 	}
 	if string(target) != "xml" {
