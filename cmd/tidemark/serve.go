@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/helper"
@@ -64,6 +66,10 @@ Examples:
 }
 
 func (c *serveCmd) Run(ctx context.Context, s *session) error {
+	// From the start on: unasked for, this signal ends a program.
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGHUP)
+	defer signal.Stop(told)
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return fmt.Errorf("--tls-cert and --tls-key go together")
 	}
@@ -164,7 +170,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 		syncing, stop := context.WithCancel(ctx)
 		var running sync.WaitGroup
 		running.Go(func() { keepInStep(syncing, st, jobs, conf.Runs, srv, conf.Log, grown) })
-		running.Go(func() { s.reloadOn(syncing, srv, conf.Log) })
+		running.Go(func() { s.reloadOn(syncing, told, srv, conf.Log) })
 		err = srv.Run(ctx, public, admin)
 		stop()
 		running.Wait()

@@ -10,11 +10,9 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"reflect"
 	"regexp"
 	"strings"
-	"syscall"
 
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
 	"github.com/tidemark-project/tidemark/match"
@@ -178,10 +176,7 @@ func askClients(t *tls.Config, caFile string) error {
 
 // reloadOn reads the configuration again whenever the process is told to, until
 // ctx ends.
-func (s *session) reloadOn(ctx context.Context, srv *server.Server, log *slog.Logger) {
-	told := make(chan os.Signal, 1)
-	signal.Notify(told, syscall.SIGHUP)
-	defer signal.Stop(told)
+func (s *session) reloadOn(ctx context.Context, told <-chan os.Signal, srv *server.Server, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
