@@ -33,12 +33,12 @@ Brings lists into step with the sources that the configuration file names, as in
         route: [{member: "Take It Down", list: take-it-down}]
       take-it-down: {mode: review}
 
-Kinds are ncmec, stopncii, threatexchange, and file, which is a file, a folder or an address of
-hashes. Lists that are not there are made, in mode observe unless the file says otherwise. What a
-source withdraws no longer matches after the next run. A run that is cut short loses nothing: the
-next one goes on where it ended. A change that does more than a list's brakes allow is held, and the
-exit code is 2: "list held" shows it. While --watch runs, no other command can open the store;
-"tidemark serve" looks at the sources by itself.
+Kinds are ncmec, stopncii, threatexchange, follow, which is a list of another Tidemark, and file,
+which is a file, a folder or an address of hashes. Lists that are not there are made, in mode observe
+unless the file says otherwise. What a source withdraws no longer matches after the next run. A run
+that is cut short loses nothing: the next one goes on where it ended. A change that does more than a
+list's brakes allow is held, and the exit code is 2: "list held" shows it. While --watch runs, no
+other command can open the store; "tidemark serve" looks at the sources by itself.
 
 Examples:
 
