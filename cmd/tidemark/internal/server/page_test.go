@@ -388,6 +388,36 @@ func TestPageByKeyboard(t *testing.T) {
 	}
 }
 
+// TestPageCancels takes a file off while it is read, and another after that; the
+// page reads the rest, and leaves without a trace.
+func TestPageCancels(t *testing.T) {
+	s := startIntake(t, helper.Default())
+	b := newTab(t)
+	b.toPick(t, s)
+	files := paths(t, filepath.Join(testenv.Root(t), "testdata", "photographs"))[:4]
+	b.pick(t, files...)
+	b.until(t, `files.length === 4`)
+	b.eval(t, `files[0].part(".remove").click()`)
+	if got, want := strings.Join(b.codes(t), "\n"), codeOf(t, files[1])+"\n"+codeOf(t, files[2])+"\n"+codeOf(t, files[3]); got != want {
+		t.Errorf("the page shows %s, want %s", got, want)
+	}
+	b.eval(t, `files[1].part(".remove").click()`)
+	if got := b.eval(t, `[...new FormData(byId("form"))].map(([name, value]) => name + " " + value).sort().join("\n")`); !strings.Contains(got, codeOf(t, files[1])) ||
+		strings.Contains(got, codeOf(t, files[2])) || strings.Count(got, "\n") != 3 {
+		t.Errorf("the form holds %s, want two files, the age and a token", got)
+	}
+	kept := b.eval(t, `(async () => [document.cookie, localStorage.length, sessionStorage.length, (await indexedDB.databases()).length,
+		(await caches.keys()).length, (await navigator.serviceWorker.getRegistrations()).length].join())()`)
+	if kept != ",0,0,0,0,0" {
+		t.Errorf("the page keeps %s", kept)
+	}
+	before := b.eval(t, `history.length`)
+	b.loads(t, func() { b.eval(t, `byId("exit").href = "qr.js"; byId("exit").click()`) })
+	if got := b.eval(t, `location.pathname + " " + history.length`); got != "/take-it-down/qr.js "+before {
+		t.Errorf("after leaving the browser is at %s, want qr.js in the page's place among %s", got, before)
+	}
+}
+
 // TestPageNarrow shows every screen 320 pixels wide, which is 400 % of 1280, in
 // English and in a longer text from right to left: nothing is cut off.
 func TestPageNarrow(t *testing.T) {
