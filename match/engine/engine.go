@@ -83,7 +83,7 @@ func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits) (
 }
 
 // Refresh brings the lists up to date with the store; lists that did not change
-// are not read again. Each search sees the lists of one moment: one that is
+// are not read again, and of large ones only what changed. Each search sees the lists of one moment: one that is
 // under way goes on with those it began with. On an error the lists that could
 // not be brought up to date go on as they are, and whatever they apply to is
 // undecided, until a Refresh succeeds.
@@ -120,10 +120,10 @@ func (e *Engine) load(ctx context.Context, old *state) (*state, error) {
 	for _, status := range statuses {
 		l := old.lists[status.Name]
 		if l != nil && l.status.ID == status.ID && l.status.Version.Root == status.Version.Root && l.status.Version != status.Version {
-			l = &list{status, l.contents} // as after a look at a source that had nothing new
+			l = &list{status, l.parts, l.gone, l.since} // as after a look at a source that had nothing new
 		}
 		if l == nil || l.status.Version != status.Version {
-			fresh, err := load(ctx, e.store, status.Name)
+			fresh, err := load(ctx, e.store, status.Name, l)
 			switch {
 			case err == nil:
 				l, status = fresh, fresh.status

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"iter"
+	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -16,12 +18,18 @@ import (
 )
 
 // list is one version of a list, ready to be searched. It does not change.
+//
+// A large list is not read again for a few entries. Its contents are those of
+// the version that was last read whole, and beside them those of what was put
+// since; what these replace, and what was removed, is gone from the first.
 type list struct {
 	status store.Status
-	*contents
+	parts  []*contents             // the list as it was once, and if there are two, what was put since
+	gone   map[uint32]bool         // entries of the first part that are there no more
+	since  map[string]*store.Entry // by id, what was put since, and nil for what was removed
 }
 
-// contents are the entries of a list. Versions of the same root share them.
+// contents are entries of a list.
 type contents struct {
 	names names // entries are known by their number here
 	// stances are what people think of entries, positions in stanceCodes; of
@@ -51,57 +59,145 @@ var stanceCodes = [...]match.Opinion{match.NoOpinion, match.Seed, match.Positive
 // ruleCodes gives the rules short names, for there is one a hash.
 var ruleCodes = [...]match.Rule{"", match.Structured, match.LowQuality, match.Degenerate}
 
-// load reads the current version of a list. Quarantined hashes are left out.
-func load(ctx context.Context, st *store.Store, name string) (*list, error) {
+// load reads the current version of a list, of which old is an earlier one or
+// nil. Quarantined hashes are left out.
+func load(ctx context.Context, st *store.Store, name string, old *list) (*list, error) {
 	snapshot, err := st.Snapshot(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer snapshot.Close()
-	l := &list{snapshot.Status(), &contents{equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}}
+	if old != nil && old.status.ID == snapshot.Status().ID {
+		l, err := old.follow(ctx, snapshot)
+		if l != nil || err != nil {
+			return l, err
+		}
+	}
+	whole, err := read(snapshot.Entries(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return &list{status: snapshot.Status(), parts: []*contents{whole}}, nil
+}
+
+// followShare and followMost bound the entries beside a list that was read
+// whole: a share of its own, and so many that gathering them for each version
+// takes some hundredths of a second.
+const (
+	followShare = 16
+	followMost  = 1 << 16
+)
+
+// follow returns the snapshot's version of the list by what led to it, or nil if
+// that is too much or can't be told.
+func (l *list) follow(ctx context.Context, snapshot *store.Snapshot) (*list, error) {
+	status := snapshot.Status()
+	whole := l.parts[0]
+	most := min(int(whole.names.count)/followShare, followMost)
+	if l.status.Version.Seq > status.Version.Seq || len(l.since) > most {
+		return nil, nil
+	}
+	since := maps.Clone(l.since)
+	if since == nil {
+		since = map[string]*store.Entry{}
+	}
+	for e, err := range snapshot.Edits(ctx, l.status.Version.Seq) {
+		if err != nil {
+			return nil, ctx.Err() // what is erased can't be followed; what is damaged shows when it is read
+		}
+		// A change's entries share its memory, which need not stay for a few.
+		id := strings.Clone(e.Entry.ID)
+		since[id] = nil
+		if !e.Remove {
+			put := e.Entry
+			put.ID, put.Label, put.Hashes = id, "", slices.Clone(put.Hashes)
+			for i := range put.Hashes {
+				put.Hashes[i].Value = strings.Clone(put.Hashes[i].Value)
+			}
+			since[id] = &put
+		}
+		if len(since) > most {
+			return nil, nil
+		}
+	}
+	next := &list{status: status, parts: []*contents{whole}, gone: map[uint32]bool{}, since: since}
+	var put []*store.Entry
+	for _, id := range slices.Sorted(maps.Keys(since)) {
+		if number, ok := whole.names.find(id); ok {
+			next.gone[number] = true
+		}
+		if e := since[id]; e != nil {
+			put = append(put, e)
+		}
+	}
+	if len(put) == 0 {
+		return next, nil
+	}
+	fresh, err := read(func(yield func(store.Entry, error) bool) {
+		for _, e := range put {
+			if !yield(*e, ctx.Err()) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	next.parts = append(next.parts, fresh)
+	return next, nil
+}
+
+// live reports whether an entry of a part is on the list.
+func (l *list) live(part int, entry uint32) bool { return part > 0 || !l.gone[entry] }
+
+// read makes entries, which come by id, ready to be searched.
+func read(entries iter.Seq2[store.Entry, error]) (*contents, error) {
+	c := &contents{equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}
 	multi, err := index.NewMulti()
 	if err != nil {
 		return nil, err
 	}
-	pdq := pdqBatch{list: l, index: multi}
-	if err := l.fill(snapshot.Entries(ctx), &pdq); err != nil {
+	pdq := pdqBatch{contents: c, index: multi}
+	if err := c.fill(entries, &pdq); err != nil {
 		pdq.index.Close()
 		return nil, err
 	}
-	if len(l.entries) > 0 {
-		l.pdq = pdq.index
-		l.perceptual = append(l.perceptual, hash.KindPDQ)
-		// A search may still be using the list when the engine has let go of it.
-		runtime.AddCleanup(l.contents, index.Index.Close, l.pdq)
+	if len(c.entries) > 0 {
+		c.pdq = pdq.index
+		c.perceptual = append(c.perceptual, hash.KindPDQ)
+		// A search may still be using them when the engine has let go of them.
+		runtime.AddCleanup(c, index.Index.Close, c.pdq)
+	} else {
+		pdq.index.Close()
 	}
-	for k := range l.small {
-		l.perceptual = append(l.perceptual, k)
+	for k := range c.small {
+		c.perceptual = append(c.perceptual, k)
 	}
 	var wg sync.WaitGroup
-	for _, x := range l.equal {
+	for _, x := range c.equal {
 		wg.Go(x.build)
 	}
 	wg.Wait()
-	return l, nil
+	return c, nil
 }
 
-// fill takes the entries of the list.
-func (l *list) fill(entries iter.Seq2[store.Entry, error], pdq *pdqBatch) error {
+// fill takes entries.
+func (c *contents) fill(entries iter.Seq2[store.Entry, error], pdq *pdqBatch) error {
 	for e, err := range entries {
 		if err != nil {
 			return err
 		}
-		entry := l.names.add(e.ID)
+		entry := c.names.add(e.ID)
 		if o := e.Stance(); o != match.NoOpinion {
-			l.stances = append(l.stances, make([]byte, int(entry)-len(l.stances))...)
-			l.stances = append(l.stances, byte(slices.Index(stanceCodes[:], o)))
+			c.stances = append(c.stances, make([]byte, int(entry)-len(c.stances))...)
+			c.stances = append(c.stances, byte(slices.Index(stanceCodes[:], o)))
 		}
 		for _, h := range e.Hashes {
 			if h.Quarantined {
 				continue
 			}
 			if p, ok := h.PDQ(); !ok {
-				l.add(h.Hash, entry)
+				c.add(h.Hash, entry)
 			} else if err := pdq.add(p, h.Quality, entry); err != nil {
 				return err
 			}
@@ -111,24 +207,24 @@ func (l *list) fill(entries iter.Seq2[store.Entry, error], pdq *pdqBatch) error 
 }
 
 // stance returns what people think of an entry.
-func (l *list) stance(entry uint32) match.Opinion {
-	if int(entry) >= len(l.stances) {
+func (c *contents) stance(entry uint32) match.Opinion {
+	if int(entry) >= len(c.stances) {
 		return match.NoOpinion
 	}
-	return stanceCodes[l.stances[entry]]
+	return stanceCodes[c.stances[entry]]
 }
 
 // add takes a hash of any kind but pdq.
-func (l *list) add(h hash.Hash, entry uint32) {
+func (c *contents) add(h hash.Hash, entry uint32) {
 	if h.Kind.Size() == 8 {
-		l.small[h.Kind] = append(l.small[h.Kind], word{binary.BigEndian.Uint64([]byte(h.Value)), entry})
+		c.small[h.Kind] = append(c.small[h.Kind], word{binary.BigEndian.Uint64([]byte(h.Value)), entry})
 		return
 	}
-	x := l.equal[h.Kind]
+	x := c.equal[h.Kind]
 	key := exactKey(h)
 	if x == nil {
 		x = &exact{width: len(key)}
-		l.equal[h.Kind] = x
+		c.equal[h.Kind] = x
 	}
 	x.add(key, entry)
 }
@@ -144,12 +240,12 @@ func exactKey(h hash.Hash) string {
 }
 
 // pdqBatch collects PDQ hashes for an index. The index's refs number the hashes
-// of the list.
+// of the contents.
 type pdqBatch struct {
-	list    *list
-	index   index.Index
-	hashes  []index.Entry
-	quality []hash.Quality
+	contents *contents
+	index    index.Index
+	hashes   []index.Entry
+	quality  []hash.Quality
 }
 
 // batchSize bounds the hashes that wait for the index, 40 bytes each. The fewer
@@ -157,9 +253,9 @@ type pdqBatch struct {
 const batchSize = 1 << 20
 
 func (b *pdqBatch) add(h hash.PDQ, q hash.Quality, entry uint32) error {
-	b.hashes = append(b.hashes, index.Entry{Hash: h, Ref: index.Ref(len(b.list.entries))})
+	b.hashes = append(b.hashes, index.Entry{Hash: h, Ref: index.Ref(len(b.contents.entries))})
 	b.quality = append(b.quality, q)
-	b.list.entries = append(b.list.entries, entry)
+	b.contents.entries = append(b.contents.entries, entry)
 	if len(b.hashes) < batchSize {
 		return nil
 	}
@@ -180,7 +276,7 @@ func (b *pdqBatch) flush() error {
 		})
 	}
 	wg.Wait()
-	b.list.rules = append(b.list.rules, rules...)
+	b.contents.rules = append(b.contents.rules, rules...)
 	err := b.index.Apply(index.Change{Add: b.hashes})
 	b.hashes, b.quality = b.hashes[:0], b.quality[:0]
 	return err

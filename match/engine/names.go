@@ -1,5 +1,7 @@
 package engine
 
+import "sort"
+
 // nameBlock is how many names share a start in names.starts.
 const nameBlock = 16
 
@@ -42,4 +44,23 @@ func (n *names) at(number uint32) string {
 		text = text[2+rest:]
 	}
 	return string(id[:length])
+}
+
+// find returns the number of an id, if the ids came sorted and it is among them.
+func (n *names) find(id string) (number uint32, ok bool) {
+	first := func(block int) string {
+		text := n.text[n.starts[block]:]
+		return string(text[2 : 2+int(text[1])])
+	}
+	// The block before the first one that begins beyond id.
+	block := sort.Search(len(n.starts), func(b int) bool { return first(b) > id }) - 1
+	if block < 0 {
+		return 0, false
+	}
+	for i := uint32(block) * nameBlock; i < min(n.count, uint32(block+1)*nameBlock); i++ {
+		if n.at(i) == id {
+			return i, true
+		}
+	}
+	return 0, false
 }

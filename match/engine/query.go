@@ -72,9 +72,14 @@ func (q *query) gap(r match.Reason, err error) {
 // tell notes a hash of the upload.
 func (q *query) tell(h match.Hash) { q.found.Hashes = append(q.found.Hashes, h) }
 
-// hit notes that a hash of the upload is close to one of an entry.
-func (q *query) hit(l *list, entry uint32, h match.Hit) {
-	h.List, h.Entry, h.Opinion = l.status.Name, l.names.at(entry), l.stance(entry)
+// hit notes that a hash of the upload is close to one of an entry of a part, if
+// that is live.
+func (q *query) hit(l *list, part int, entry uint32, h match.Hit) {
+	if !l.live(part, entry) {
+		return
+	}
+	c := l.parts[part]
+	h.List, h.Entry, h.Opinion = l.status.Name, c.names.at(entry), c.stance(entry)
 	q.found.Hits = append(q.found.Hits, h)
 }
 
@@ -82,9 +87,11 @@ func (q *query) hit(l *list, entry uint32, h match.Hit) {
 func (q *query) equal(h hash.Hash, frame *int) {
 	key := exactKey(h)
 	for _, l := range q.lists {
-		if x := l.equal[h.Kind]; x != nil {
-			for _, entry := range x.find(key) {
-				q.hit(l, entry, match.Hit{Kind: h.Kind, View: viewNames[0][hash.Identity], Frame: frame})
+		for part, c := range l.parts {
+			if x := c.equal[h.Kind]; x != nil {
+				for _, entry := range x.find(key) {
+					q.hit(l, part, entry, match.Hit{Kind: h.Kind, View: viewNames[0][hash.Identity], Frame: frame})
+				}
 			}
 		}
 	}
@@ -94,10 +101,16 @@ func (q *query) equal(h hash.Hash, frame *int) {
 func (q *query) word(h hash.Hash, frame *int) {
 	word := binary.BigEndian.Uint64([]byte(h.Value))
 	for _, l := range q.lists {
-		words, radius := l.small[h.Kind], q.judge.List(l.status.Name).RadiusOf(h.Kind)
-		for i := range words {
-			if d := bits.OnesCount64(words[i].bits ^ word); d <= radius {
-				q.hit(l, words[i].entry, match.Hit{Kind: h.Kind, Distance: d, View: viewNames[0][hash.Identity], Frame: frame, Pairs: float64(len(words))})
+		radius := q.judge.List(l.status.Name).RadiusOf(h.Kind)
+		pairs := 0.0
+		for _, c := range l.parts {
+			pairs += float64(len(c.small[h.Kind]))
+		}
+		for part, c := range l.parts {
+			for _, w := range c.small[h.Kind] {
+				if d := bits.OnesCount64(w.bits ^ word); d <= radius {
+					q.hit(l, part, w.entry, match.Hit{Kind: h.Kind, Distance: d, View: viewNames[0][hash.Identity], Frame: frame, Pairs: pairs})
+				}
 			}
 		}
 	}
@@ -118,9 +131,11 @@ func (q *query) settled() bool {
 	open := best == match.Allow || q.judge.OnUndecided(q.found.Surface).Stricter(best)
 	for _, l := range q.lists {
 		p := q.judge.List(l.status.Name)
-		for _, k := range l.perceptual {
-			if p.Mode != match.ModeBenign && (open || p.Reach(k).Stricter(best)) {
-				return false
+		for _, c := range l.parts {
+			for _, k := range c.perceptual {
+				if p.Mode != match.ModeBenign && (open || p.Reach(k).Stricter(best)) {
+					return false
+				}
 			}
 		}
 	}
@@ -131,7 +146,9 @@ func (q *query) settled() bool {
 func (q *query) smallKinds() []hash.Kind {
 	var kinds []hash.Kind
 	for _, k := range []hash.Kind{hash.KindPHash, hash.KindDHash, hash.KindAHash} {
-		if slices.ContainsFunc(q.lists, func(l *list) bool { return len(l.small[k]) > 0 }) {
+		if slices.ContainsFunc(q.lists, func(l *list) bool {
+			return slices.ContainsFunc(l.parts, func(c *contents) bool { return len(c.small[k]) > 0 })
+		}) {
 			kinds = append(kinds, k)
 		}
 	}
@@ -169,24 +186,30 @@ func (q *query) search(ctx context.Context) error {
 		count += len(v.hashes)
 	}
 	for _, l := range q.lists {
-		if l.pdq == nil {
-			continue
-		}
 		radius := q.judge.List(l.status.Name).RadiusOf(hash.KindPDQ)
-		for _, v := range q.views {
-			if err := ctx.Err(); err != nil {
-				return err
+		pairs := 0.0
+		for _, c := range l.parts {
+			pairs += float64(count) * float64(len(c.entries))
+		}
+		for part, c := range l.parts {
+			if c.pdq == nil {
+				continue
 			}
-			r := radius
-			if v.rule.EqualOnly() {
-				r = 0
-			}
-			q.hits = l.pdq.Search(q.hits[:0], v.hashes, r)
-			for _, m := range q.hits {
-				q.hit(l, l.entries[m.Ref], match.Hit{
-					Kind: hash.KindPDQ, Distance: int(m.Distance), View: v.names[m.Query], Frame: v.frame,
-					Upload: v.rule, Listed: ruleCodes[l.rules[m.Ref]], Pairs: float64(count) * float64(len(l.entries)),
-				})
+			for _, v := range q.views {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				r := radius
+				if v.rule.EqualOnly() {
+					r = 0
+				}
+				q.hits = c.pdq.Search(q.hits[:0], v.hashes, r)
+				for _, m := range q.hits {
+					q.hit(l, part, c.entries[m.Ref], match.Hit{
+						Kind: hash.KindPDQ, Distance: int(m.Distance), View: v.names[m.Query], Frame: v.frame,
+						Upload: v.rule, Listed: ruleCodes[c.rules[m.Ref]], Pairs: pairs,
+					})
+				}
 			}
 		}
 	}

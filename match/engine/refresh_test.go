@@ -2,10 +2,12 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/hash/media"
@@ -164,4 +166,86 @@ func TestOneMoment(t *testing.T) {
 	}
 	close(stop)
 	wg.Wait()
+}
+
+// TestFollow changes a list at random and compares an engine that is refreshed
+// with one that reads the list whole.
+func TestFollow(t *testing.T) {
+	w := newWorld(11)
+	st := open(t)
+	entries := w.entries(400)
+	create(t, st, store.List{Name: "list", Mode: match.ModeReview, Brakes: store.Brakes{Shrink: store.Off, Growth: store.Off, Flood: store.Off}}, entries...)
+	p := match.Policy{Lists: map[string]match.ListPolicy{"list": {Mode: match.ModeReview, Opinions: map[match.Opinion]match.Mode{match.Negative: match.ModeObserve}}}}
+	e := start(t, st, p)
+	followed, whole, matched := 0, 0, 0
+	for round := range 50 {
+		for range w.IntN(3) {
+			var c store.Change
+			for _, put := range w.entries(1 + w.IntN(6)) {
+				put.ID = entries[w.IntN(len(entries))].ID
+				switch w.IntN(4) {
+				case 0:
+					c.Delete = append(c.Delete, put.ID)
+					continue
+				case 1:
+					put.ID += "+"
+				case 2:
+					put.Opinion = match.Negative
+				}
+				if !slices.Contains(c.Delete, put.ID) && !slices.ContainsFunc(c.Put, func(o store.Entry) bool { return o.ID == put.ID }) {
+					c.Put = append(c.Put, put)
+				}
+			}
+			apply(t, st, "list", c)
+		}
+		if round%10 == 9 { // what is erased can't be followed
+			apply(t, st, "list", store.Change{Delete: []string{entries[round].ID}})
+			if _, err := st.Erase(t.Context(), "list", time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(e.state.Load().lists["list"].since) > 0 {
+			followed++
+		} else {
+			whole++
+		}
+		fresh := start(t, st, p)
+		for range 20 {
+			hashes, _ := w.request()
+			got, want := e.Match(t.Context(), Request{Hashes: hashes}), fresh.Match(t.Context(), Request{Hashes: hashes})
+			if got.Decision != want.Decision || fmt.Sprint(outcomesOf(got)) != fmt.Sprint(outcomesOf(want)) || fmt.Sprint(got.Lists) != fmt.Sprint(want.Lists) {
+				t.Fatalf("round %d: Match = %s, %v by %v; read whole, %s, %v by %v", round, got.Decision, outcomesOf(got), got.Lists, want.Decision, outcomesOf(want), want.Lists)
+			}
+			matched += len(got.Matches)
+		}
+	}
+	if followed < 20 || whole < 5 || matched < 100 {
+		t.Errorf("a dull test: followed %d times, read whole %d times, %d matches", followed, whole, matched)
+	}
+}
+
+func TestNamesFind(t *testing.T) {
+	for _, n := range []int{0, 1, 15, 16, 17, 100} {
+		var x names
+		var ids []string
+		for i := range n {
+			ids = append(ids, fmt.Sprintf("%06d", 3*i+1))
+			x.add(ids[i])
+		}
+		for i, id := range ids {
+			if got, ok := x.find(id); !ok || got != uint32(i) {
+				t.Errorf("find(%q) of %d = %d, %v, want %d", id, n, got, ok, i)
+			}
+		}
+		for i := range 3*n + 3 {
+			if id := fmt.Sprintf("%06d", i); !slices.Contains(ids, id) {
+				if got, ok := x.find(id); ok {
+					t.Errorf("find(%q) of %d = %d, want none", id, n, got)
+				}
+			}
+		}
+	}
 }

@@ -15,12 +15,14 @@ import (
 func (e *Engine) Sizes() map[hash.Kind]int {
 	sizes := map[hash.Kind]int{}
 	for _, l := range e.state.Load().lists {
-		sizes[hash.KindPDQ] += len(l.entries)
-		for kind, x := range l.equal {
-			sizes[kind] += len(x.refs)
-		}
-		for kind, words := range l.small {
-			sizes[kind] += len(words)
+		for _, c := range l.parts {
+			sizes[hash.KindPDQ] += len(c.entries)
+			for kind, x := range c.equal {
+				sizes[kind] += len(x.refs)
+			}
+			for kind, words := range c.small {
+				sizes[kind] += len(words)
+			}
 		}
 	}
 	return sizes
