@@ -114,7 +114,7 @@ func (d *Draft) append(sign byte, id string, body []byte) error {
 	}
 	d.edits = append(d.edits, edit{idPrefix(id), uint32(last), uint32(d.blocks[last].Len())})
 	d.blocks[last].Write(line)
-	if d.bytes += len(line) + 16; int64(d.bytes) > d.s.mem/8 {
+	if d.bytes += len(line) + 16; int64(d.bytes) > d.s.mem/4 {
 		return d.spill(d.ctx)
 	}
 	return nil
