@@ -233,8 +233,7 @@ type banked map[string][]hmaMatch
 func (s *Server) hmaJudge(c *call, hashes []match.Hash) (match.Answer, error) {
 	a := s.judge(c.r.Context(), engine.Request{Surface: s.HMA.Surface, Hashes: hashes}, "hashes", time.Now())
 	if len(a.Undecided) > 0 {
-		s.Log.Error("an HMA look-up is undecided", "id", c.id, "reason", a.Undecided[0])
-		return a, errNotLoaded
+		return a, hmaError(http.StatusServiceUnavailable, "%s: %s", errNotLoaded.Detail, a.Undecided[0])
 	}
 	return a, nil
 }
