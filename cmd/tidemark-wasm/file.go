@@ -9,9 +9,9 @@ import (
 	"github.com/tidemark-project/tidemark/hash/media"
 )
 
-// limits are what a page can bear on a phone. The bytes are the service's; the
-// pixels keep the memory of the worst kind of picture, an interlaced or
-// progressive one, below what a phone gives a page.
+// limits are what a page can bear on a phone. The bytes are the service's. A
+// baseline JPEG or a PNG takes little more memory than its bytes; what takes more
+// than the device gives ends the module, which the page tells.
 var limits = media.Limits{Bytes: media.DefaultLimits.Bytes, Pixels: 64e6, Frames: 4, Total: 128e6}
 
 // maxPiece is the most that may be placed at once, in bytes.

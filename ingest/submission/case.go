@@ -87,8 +87,8 @@ func ParseCase(text string) (Case, error) {
 //go:embed words.txt
 var wordText string
 
-// wordList holds 1024 short English words: those of BIP 39 with up to six
-// letters, without any that could hurt. All differ in their first four letters.
+// wordList holds 1024 short English words of the list of BIP 39 (MIT licence),
+// without those that could hurt. All differ in their first four letters.
 var wordList = strings.Fields(wordText)
 
 // wordCount words are 60 random bits.
