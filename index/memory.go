@@ -23,7 +23,7 @@ const (
 // of 0 or less means [Memory].
 func New(entries int, memory int64) (Index, error) {
 	if memory <= 0 {
-		memory = available()
+		memory = Memory()
 	}
 	if need := 2*multiEntryBytes*int64(entries) + multiFixedBytes; need > memory {
 		return NewFlat(), nil
@@ -31,10 +31,10 @@ func New(entries int, memory int64) (Index, error) {
 	return NewMulti()
 }
 
-// available returns how many bytes this process may use: the least of what the
+// Memory returns how many bytes this process may use: the least of what the
 // machine has and what its control groups allow. If the system does not say, it
 // is 2 GiB.
-func available() int64 {
+func Memory() int64 {
 	least := int64(math.MaxInt64)
 	if b, ok := totalMemory("/proc/meminfo"); ok {
 		least = b

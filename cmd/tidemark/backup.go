@@ -15,7 +15,7 @@ import (
 
 // storeOptions returns what the settings say of the store.
 func (s *session) storeOptions() (store.Options, error) {
-	o := store.Options{KeyRotation: s.KeyRotation, AuditKeyFile: s.AuditKeyFile, Beside: []string{server.KeysName}, Brakes: map[string]store.Brakes{}}
+	o := store.Options{KeyRotation: s.KeyRotation, AuditKeyFile: s.AuditKeyFile, Beside: []string{server.KeysName}, Brakes: map[string]store.Brakes{}, Memory: min(s.memory()/8, storeMemory)}
 	for name, l := range s.sources.file.Lists {
 		o.Brakes[name] = l.Brakes.brakes()
 	}

@@ -75,14 +75,20 @@ func (s *session) checkBlock(ctx context.Context, st *store.Store, file *configF
 }
 
 // checkBlocks checks, before they are matched against, those lists that block on
-// PDQ: by what is stored, and by what the configuration file says of them.
-func (s *session) checkBlocks(ctx context.Context, st *store.Store, file *configFile) error {
+// PDQ: by what is stored, and by what the configuration file says of them. A list
+// that has grown too large since it was let block goes on, and warn is told: to
+// judge nothing would be worse.
+func (s *session) checkBlocks(ctx context.Context, st *store.Store, file *configFile, warn func(error)) error {
 	lists, err := st.Lists(ctx)
 	if err != nil {
 		return err
 	}
 	for _, l := range lists {
-		if err := s.checkGrown(ctx, st, file, l); err != nil {
+		switch err := s.checkGrown(ctx, st, file, l); {
+		case err == nil:
+		case l.Mode == match.ModeBlock && ctx.Err() == nil:
+			warn(err)
+		default:
 			return err
 		}
 	}

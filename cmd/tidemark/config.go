@@ -186,6 +186,8 @@ func (f *configFile) setting(flag string) string {
 	switch flag {
 	case "store":
 		return f.Store
+	case "memory":
+		return f.Memory
 	case "max-bytes":
 		return f.MaxBytes
 	case "max-pixels":
@@ -228,9 +230,6 @@ func (f *configFile) policy() match.Policy {
 // unused names what the file says and this version does nothing with.
 func (f *configFile) unused() []string {
 	var names []string
-	if f.Memory != "" {
-		names = append(names, "memory")
-	}
 	for _, name := range slices.Sorted(maps.Keys(f.Surfaces)) {
 		if f.Surfaces[name].ContentURL != "" {
 			names = append(names, "surfaces."+name+".content_url")

@@ -152,7 +152,8 @@ type listAcceptCmd struct {
 
 func (listAcceptCmd) Help() string {
 	return `
-Applies the change to the list as it is now, whatever its brakes say. "list rollback" undoes it.
+Applies the change to the list as it is now, whatever its brakes say; what was deleted since it was
+held stays deleted. "list rollback" undoes it.
 
 Examples:
 
@@ -171,6 +172,9 @@ func (c *listAcceptCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		s.say("applied change %d, which %s held", id, c.Name)
+		if a.Lost > 0 {
+			s.say("but for %s deleted since it was held", count(a.Lost, "entry"))
+		}
 		return s.printApplied(a)
 	})
 }

@@ -146,6 +146,8 @@ An entry that leaves a list no longer matches at once, but its bytes stay in the
 "list rollback" can bring it back. Erased, they are gone from every file of the store, and the chain
 still verifies. "serve" erases once a day what left longer ago than erase_after says.
 
+A held change that has some of it is dropped; the next sync or import brings the rest of it anew.
+
 If entries are named they are taken off the list, and all that has left it is erased at once, however
 long ago. Backups keep what they hold: bring them up to date, or delete them.
 
@@ -162,6 +164,7 @@ type erased struct {
 	List    string `json:"list"`
 	Entries int    `json:"entries"` // versions of entries whose bytes are gone
 	Through uint64 `json:"through"` // the change up to which it was looked for them
+	Dropped int    `json:"dropped"` // held changes that had some of them
 }
 
 func (c *listEraseCmd) Run(ctx context.Context, s *session) error {
@@ -196,9 +199,12 @@ func (c *listEraseCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		if s.json {
-			return jsonLines(s.stdout).Encode(erased{1, c.Name, done.Entries, done.Through})
+			return jsonLines(s.stdout).Encode(erased{1, c.Name, done.Entries, done.Through, done.Dropped})
 		}
 		s.say("erased %s that had left %s", count(done.Entries, "entry"), c.Name)
+		if done.Dropped > 0 {
+			s.say("dropped %s that had some of them; a source sends the rest again, what was imported is to be imported again", count(done.Dropped, "held change"))
+		}
 		return nil
 	})
 }

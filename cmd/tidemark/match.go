@@ -94,10 +94,10 @@ func (c *matchCmd) Run(ctx context.Context, s *session) error {
 		}
 	}
 	return s.withStore(false, func(st *store.Store) error {
-		if err := s.checkBlocks(ctx, st, s.sources.file); err != nil {
+		if err := s.checkBlocks(ctx, st, s.sources.file, func(err error) { s.say("%v", err) }); err != nil {
 			return err
 		}
-		eng, err := engine.New(ctx, st, s.sources.file.policy(), s.limits())
+		eng, err := engine.New(ctx, st, s.sources.file.policy(), s.limits(), s.memory()/2)
 		if err != nil {
 			return err
 		}

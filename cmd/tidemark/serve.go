@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"syscall"
 	"time"
@@ -73,7 +74,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return fmt.Errorf("--tls-cert and --tls-key go together")
 	}
-	conf := server.Config{Policy: s.sources.file.policy(), Limits: s.limits(), Drain: c.Drain, Version: thisBuild().Version}
+	conf := server.Config{Policy: s.sources.file.policy(), Limits: s.limits(), Memory: s.memory(), Drain: c.Drain, Version: thisBuild().Version}
 	level := slog.LevelInfo
 	if c.Verbose {
 		level = slog.LevelDebug
@@ -97,6 +98,8 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 	if conf.Mastodon, err = file.mastodon(); err != nil {
 		return err
 	}
+	// Indexes are outside of what Go's memory limit counts.
+	debug.SetMemoryLimit(conf.Memory / 2)
 	if err := noCore(); err != nil {
 		return fmt.Errorf("core dumps can't be turned off: %w", err)
 	}
@@ -122,7 +125,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 			}
 			defer j.close()
 		}
-		if err := s.checkBlocks(ctx, st, s.sources.file); err != nil {
+		if err := s.checkBlocks(ctx, st, s.sources.file, func(err error) { conf.Log.Warn("a list has grown", "error", err) }); err != nil {
 			return err
 		}
 		conf.EraseAfter, conf.Sourced = s.EraseAfter, s.sources.file.sourced()

@@ -196,7 +196,7 @@ func (s *session) reload(ctx context.Context, srv *server.Server, log *slog.Logg
 	}
 	file, err := readConfig(s.Config)
 	if err == nil {
-		err = s.checkBlocks(ctx, srv.Store, file)
+		err = s.checkBlocks(ctx, srv.Store, file, func(err error) { log.Warn("a list has grown", "error", err) })
 	}
 	if err == nil {
 		err = srv.Reconfigure(ctx, file.policy())

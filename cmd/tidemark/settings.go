@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/tidemark-project/tidemark/hash/media"
+	"github.com/tidemark-project/tidemark/index"
 )
 
 // settings are what the command line, the environment and the configuration
@@ -22,6 +24,7 @@ import (
 type settings struct {
 	Config    string `group:"settings" placeholder:"FILE" help:"Read this configuration file."`
 	Store     string `group:"settings" placeholder:"DIR" default:"./tidemark-data" help:"Folder that holds the lists (${default})."`
+	Memory    size   `group:"settings" placeholder:"SIZE" help:"Memory to use; the index is the fastest that fits (what the machine or its control group has)."`
 	MaxBytes  size   `group:"settings" placeholder:"SIZE" default:"64MiB" help:"Largest file that is decoded (${default})."`
 	MaxPixels int64  `group:"settings" placeholder:"N" default:"100000000" help:"Most pixels in a picture (${default})."`
 	MaxSide   int    `group:"settings" placeholder:"N" default:"16384" help:"Most pixels on a side (${default})."`
@@ -38,6 +41,15 @@ func (s *settings) limits() media.Limits {
 	return media.Limits{Bytes: int64(s.MaxBytes), Pixels: s.MaxPixels, Side: s.MaxSide}
 }
 
+// memory returns how much memory there is to use, in bytes.
+func (s *settings) memory() int64 { return cmp.Or(int64(s.Memory), index.Memory()) }
+
+// leastMemory is twice what the buffers of a store take at least.
+const leastMemory = 256 << 20
+
+// storeMemory is the most that a store's buffers take: more gains nothing.
+const storeMemory = 512 << 20
+
 // Validate is called by kong when all values are there.
 func (s *settings) Validate() error {
 	for name, v := range map[string]int64{"max-bytes": int64(s.MaxBytes), "max-pixels": s.MaxPixels, "max-side": int64(s.MaxSide)} {
@@ -49,6 +61,9 @@ func (s *settings) Validate() error {
 		if d <= 0 {
 			return fmt.Errorf("%s is %v; it has to be more than 0", name, d)
 		}
+	}
+	if s.Memory != 0 && s.Memory < leastMemory {
+		return fmt.Errorf("memory is %v; it has to be at least %v", s.Memory, size(leastMemory))
 	}
 	if !(s.MaxFalseBlocks >= 0) {
 		return fmt.Errorf("max-false-blocks is %v; it has to be at least 0", s.MaxFalseBlocks)

@@ -177,8 +177,8 @@ func (s *Store) watch(l *List) watch {
 }
 
 // brakeFloods puts in quarantine the hashes that operations bring and that
-// match too many uploads. Those that the entries had before, in was, stay as
-// they are.
+// match too many uploads. Those that the entries were matched by before, in was,
+// stay as they are.
 func (w *writing) brakeFloods(ctx context.Context, ops []op, was []string) error {
 	watch := w.b.watch
 	if watch.count == nil {
@@ -191,7 +191,7 @@ func (w *writing) brakeFloods(ctx context.Context, ops []op, was []string) error
 			continue
 		}
 		for h := range bodyHashes(o.body) {
-			if h.kind != kindCodes[hash.KindPDQ] || h.flags&flagQuarantined != 0 || strings.Contains(was[i], h.value) {
+			if h.kind != kindCodes[hash.KindPDQ] || h.flags&flagQuarantined != 0 || matched(was[i], h) {
 				continue
 			}
 			if p := h.pdq(); !match.Claimed(p, h.known()).EqualOnly() {
@@ -222,6 +222,16 @@ func (w *writing) brakeFloods(ctx context.Context, ops []op, was []string) error
 		}
 	}
 	return nil
+}
+
+// matched reports whether an entry of that body has the hash, out of quarantine.
+func matched(body string, h rawHash) bool {
+	for o := range bodyHashes(body) {
+		if o.kind == h.kind && o.value == h.value {
+			return o.flags&flagQuarantined == 0
+		}
+	}
+	return false
 }
 
 // events returns what the audit log tells of a change beside the change itself.

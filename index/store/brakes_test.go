@@ -328,6 +328,15 @@ func TestFloods(t *testing.T) {
 	if a := apply(t, s, "a", Change{Put: put}); a.Replaced != 1 || a.Status.Quarantined != 3 {
 		t.Errorf("Apply = %+v, want the entry replaced and in", a)
 	}
+	// The same bytes as another kind of hash are not the same hash.
+	h := numbered(300, 301, 0)[0].Hashes[0]
+	p, _ := h.PDQ()
+	floods[p] = true
+	digest := Hash{Hash: hash.Hash{Kind: hash.KindSHA256, Value: h.Value}, Quality: hash.UnknownQuality}
+	apply(t, s, "a", Change{Put: []Entry{{ID: "twin", Hashes: []Hash{digest}}}})
+	if a := apply(t, s, "a", Change{Put: []Entry{{ID: "twin", Hashes: []Hash{digest, h}}}}); a.Flooding != 1 || a.Status.Quarantined != 4 {
+		t.Errorf("Apply = %+v, want the new hash quarantined", a)
+	}
 	verify(t, s)
 }
 
@@ -387,6 +396,48 @@ func TestHeld(t *testing.T) {
 	}
 	if _, err := s.Accept(t.Context(), "a", held.Number); err == nil {
 		t.Error("a change is accepted twice")
+	}
+	verify(t, s)
+}
+
+// What is withdrawn while a change waits does not come back with it; what a
+// rollback took away does.
+func TestAcceptAfterDeletion(t *testing.T) {
+	s := braked(t, DefaultBrakes)
+	var held *HeldError
+	if _, err := s.Apply(t.Context(), "a", Change{Put: numbered(0, 2000, 1)}); !errors.As(err, &held) {
+		t.Fatalf("Apply: error %v, want a HeldError", err)
+	}
+	apply(t, s, "a", Change{Put: numbered(5000, 5001, 0)})
+	apply(t, s, "a", Change{Put: numbered(1500, 1501, 0)})
+	if _, err := s.Rollback(t.Context(), "a", 2); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, "a", Change{Delete: []string{"e0007", "e0008"}, Put: numbered(9, 10, 0)})
+	apply(t, s, "a", Change{Put: numbered(8, 9, 0)})
+	v, err := s.Snapshot(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	shown := 0
+	for e, err := range v.HeldEdits(t.Context(), held.Number) {
+		if shown++; err != nil || e.Entry.ID == "e0007" {
+			t.Fatalf("HeldEdits: %+v, %v", e, err)
+		}
+	}
+	a, err := s.Accept(t.Context(), "a", held.Number)
+	if err != nil || a.Lost != 1 || a.Status.Entries != 2000 || shown != 1999 {
+		t.Fatalf("Accept = %+v, %v after %d edits, want all but one", a, err, shown)
+	}
+	got := entries(t, s, "a")
+	if _, ok := got["e0007"]; ok {
+		t.Error("a deleted entry came back")
+	}
+	for _, id := range []string{"e0008", "e0009", "e1500", "e1999"} {
+		if _, ok := got[id]; !ok {
+			t.Errorf("%s is not there", id)
+		}
 	}
 	verify(t, s)
 }

@@ -15,13 +15,16 @@ import (
 type Erased struct {
 	Entries int // versions of entries whose bytes are gone
 	Through uint64
+	Dropped int // held changes that had some of them, and are dropped
 }
 
 // Erase removes from disk the bytes of entries that left the list, or were
 // replaced on it, at or before a time: from the payloads of all changes, from
 // the state, and from the files of the database, which it rewrites. The chain
 // verifies as before, since a change's record holds a digest of each operation
-// under a salt that is erased with it. The entries' ids go too.
+// under a salt that is erased with it. The entries' ids go too, but for the audit
+// log and votes. A held change that puts an entry which has left, or was replaced,
+// since it was held is dropped as by [Store.Drop].
 //
 // It takes about as long as it takes to read the list's chain and to rewrite
 // its state. Changes wait for it; reading goes on. Snapshots that were taken
@@ -92,11 +95,14 @@ func (s *Store) eraseChain(ctx context.Context, l *list, before time.Time) (done
 	if err != nil {
 		return done, err
 	}
-	e := eraser{s: s, r: r, left: make(map[string]bool)}
+	e := eraser{s: s, r: r, left: make(map[string]bool), when: make(map[string]time.Time)}
 	for seq := through; seq > 0; seq-- {
 		if err := e.find(ctx, seq); err != nil {
 			return done, err
 		}
+	}
+	if done.Dropped, err = e.drop(ctx, &rec); err != nil {
+		return done, err
 	}
 	for _, t := range slices.Backward(e.targets) {
 		if err := e.erase(ctx, t); err != nil {
@@ -124,8 +130,9 @@ func (s *Store) eraseChain(ctx context.Context, l *list, before time.Time) (done
 type eraser struct {
 	s       *Store
 	r       reader
-	left    map[string]bool // ids whose put is to be found in an earlier change
-	targets []target        // the last first
+	left    map[string]bool      // ids whose put is to be found in an earlier change
+	when    map[string]time.Time // by id, when it last left or was replaced
+	targets []target             // the last first
 	entries int
 	ps      []pair
 	bytes   int64
@@ -157,7 +164,10 @@ func (e *eraser) find(ctx context.Context, seq uint64) error {
 		for i, o := range slices.Backward(ops) {
 			switch {
 			case o.sign == signDrop:
-				e.left[strings.Clone(o.id)] = true
+				id := strings.Clone(o.id)
+				if e.left[id] = true; e.when[id].IsZero() {
+					e.when[id] = rec.time
+				}
 				t.ops = append(t.ops, i)
 			case o.sign == signPut && e.left[o.id]:
 				delete(e.left, o.id)
@@ -170,6 +180,31 @@ func (e *eraser) find(ctx context.Context, seq uint64) error {
 		}
 	}
 	return nil
+}
+
+// drop drops the held changes of a list that put what is to be erased. It returns
+// how many there are.
+func (e *eraser) drop(ctx context.Context, rec *listRecord) (dropped int, err error) {
+	for i := range rec.held {
+		h := &rec.held[i]
+		older := false
+		for o, err := range e.r.ops(ctx, h.run) {
+			if err != nil {
+				return dropped, err
+			}
+			if older = o.sign == signPut && e.when[o.id].After(h.time); older {
+				break
+			}
+		}
+		if !older {
+			continue
+		}
+		if err := e.s.Drop(ctx, rec.conf.Name, h.run.num); err != nil {
+			return dropped, err
+		}
+		dropped++
+	}
+	return dropped, nil
 }
 
 // erase rewrites a chunk.

@@ -140,6 +140,38 @@ func TestErase(t *testing.T) {
 }
 
 // A snapshot that is open keeps what it shows, and Erase says so.
+// A held change that has what is erased is dropped; one that came afterwards, or
+// has nothing of it, waits on.
+func TestEraseHeld(t *testing.T) {
+	s := braked(t, DefaultBrakes)
+	hold := func(put []Entry) uint64 {
+		var held *HeldError
+		if _, err := s.Apply(t.Context(), "a", Change{Put: put}); !errors.As(err, &held) {
+			t.Fatalf("Apply: error %v, want a HeldError", err)
+		}
+		return held.Number
+	}
+	old := hold(numbered(0, 2000, 0))
+	other := hold(numbered(1000, 2000, 0))
+	replaced := hold(numbered(400, 1700, 0))
+	apply(t, s, "a", Change{Delete: []string{"e0007"}, Put: []Entry{{ID: "e0900", Hashes: numbered(900, 901, 1)[0].Hashes}}})
+	after := hold(numbered(0, 2000, 2))
+	done, err := s.Erase(t.Context(), "a", time.Now())
+	if err != nil || done.Entries != 2 || done.Dropped != 2 {
+		t.Fatalf("Erase = %+v, %v, want two entries and two held changes", done, err)
+	}
+	for _, gone := range []Entry{numbered(7, 8, 0)[0], numbered(900, 901, 0)[0]} {
+		if files := filesHold(t, s.dir, "no id", gone.Hashes[0].Value); len(files) > 0 {
+			t.Errorf("%s is still in %v", gone.ID, files)
+		}
+	}
+	all, err := s.Held(t.Context(), "a")
+	if err != nil || len(all) != 2 || all[0].Number != other || all[1].Number != after {
+		t.Errorf("Held = %+v, %v, want %d and %d without %d and %d", all, err, other, after, old, replaced)
+	}
+	verify(t, s)
+}
+
 func TestEraseUnderSnapshot(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)

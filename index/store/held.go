@@ -125,7 +125,7 @@ func (l *listRecord) heldRecord(number uint64) (*heldRecord, error) {
 // now. Of what it deletes only the ids are told.
 func (v *Snapshot) HeldEdits(ctx context.Context, number uint64) iter.Seq2[Edit, error] {
 	return func(yield func(Edit, error) bool) {
-		for o, err := range v.heldOps(ctx, number) {
+		for o, err := range v.heldOps(ctx, number, nil) {
 			e := Edit{Remove: o.sign == signGone, Entry: Entry{ID: o.id}}
 			if err == nil && !e.Remove {
 				e.Entry, _, err = decodeEntry(o.id, o.body, nil)
@@ -141,19 +141,74 @@ func (v *Snapshot) HeldEdits(ctx context.Context, number uint64) iter.Seq2[Edit,
 	}
 }
 
-func (v *Snapshot) heldOps(ctx context.Context, number uint64) iter.Seq2[op, error] {
+// heldOps yields the operations of a held change, but for puts of what has left
+// the list since: what was withdrawn does not come back by a change that is
+// older. Those are counted in left unless it is nil.
+func (v *Snapshot) heldOps(ctx context.Context, number uint64, left *int) iter.Seq2[op, error] {
 	return func(yield func(op, error) bool) {
 		h, err := v.state.rec.heldRecord(number)
+		var gone map[string]bool
+		if err == nil {
+			gone, err = v.leftSince(ctx, h.time)
+		}
 		if err != nil {
 			yield(op{}, err)
 			return
 		}
-		loaded, err := loadRun(ctx, v.reader(), h.run)
+		for o, err := range v.reader().ops(ctx, h.run) {
+			if err == nil && o.sign == signPut && gone[o.id] {
+				if left != nil {
+					*left++
+				}
+				continue
+			}
+			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// leftSince returns the ids of what left the list after a time and has not come
+// back, but for what a rollback took away. What is erased is not told: no held
+// change has it, see [Store.Erase].
+func (v *Snapshot) leftSince(ctx context.Context, t time.Time) (map[string]bool, error) {
+	left, back := map[string]bool{}, map[string]bool{}
+	for seq := v.state.rec.seq; seq > 0; seq-- {
+		rec, d, err := v.reader().record(seq)
+		if err != nil || !rec.time.After(t) {
+			return left, err
+		}
+		public := rec.public(d)
+		_, undone := public.RolledBack()
+		for i := range int(rec.chunks) {
+			ops, _, _, err := v.reader().payload(seq, i)
+			if err = errors.Join(err, ctx.Err()); err != nil {
+				return nil, err
+			}
+			// Backwards, since an entry that is replaced goes before it comes.
+			for _, o := range slices.Backward(ops) {
+				switch {
+				case o.sign == signPut:
+					back[strings.Clone(o.id)] = true
+				case o.sign == signDrop && !back[o.id] && !undone:
+					left[strings.Clone(o.id)] = true
+				}
+			}
+		}
+	}
+	return left, nil
+}
+
+// ops yields the operations of a run.
+func (r reader) ops(ctx context.Context, run runRecord) iter.Seq2[op, error] {
+	return func(yield func(op, error) bool) {
+		loaded, err := loadRun(ctx, r, run)
 		if err != nil {
 			yield(op{}, err)
 			return
 		}
-		c := newCursor(v.reader(), loaded)
+		c := newCursor(r, loaded)
 		for err = c.advance(); err == nil && c.op.id != ""; err = c.advance() {
 			if !yield(c.op, ctx.Err()) {
 				return
@@ -166,7 +221,8 @@ func (v *Snapshot) heldOps(ctx context.Context, number uint64) iter.Seq2[op, err
 }
 
 // Accept applies a held change to the list as it is now, and gives the list
-// its cursor. Brakes count what comes afterwards anew.
+// its cursor. What was deleted since it was held stays deleted. Brakes count what
+// comes afterwards anew.
 func (s *Store) Accept(ctx context.Context, name string, number uint64) (Applied, error) {
 	v, err := s.Snapshot(ctx, name)
 	if err != nil {
@@ -183,7 +239,8 @@ func (s *Store) Accept(ctx context.Context, name string, number uint64) (Applied
 	}
 	defer d.Discard()
 	d.accepted, d.held, d.Partial = true, number, h.partial
-	for o, err := range v.heldOps(ctx, number) {
+	left := 0
+	for o, err := range v.heldOps(ctx, number, &left) {
 		if err == nil {
 			d.body = append(d.body[:0], o.body...)
 			err = d.append(o.sign, o.id, d.body)
@@ -192,7 +249,9 @@ func (s *Store) Accept(ctx context.Context, name string, number uint64) (Applied
 			return Applied{}, v.wrap(err)
 		}
 	}
-	return d.Commit(ctx, cursorBytes(h.cursor), h.note)
+	a, err := d.Commit(ctx, cursorBytes(h.cursor), h.note)
+	a.Lost = left
+	return a, err
 }
 
 // Drop forgets a held change. The list keeps its cursor, so that its source

@@ -111,7 +111,9 @@ type Applied struct {
 	// match too many uploads; the audit log names their entries.
 	Flooding   int
 	Structured int // hashes of these entries that match everything like them: see [Structured]
-	Lost       int // of a rollback: entries that are erased, and did not come back
+	// Lost are entries that did not come back: by a rollback since they are erased,
+	// by a held change since they were deleted after it was held.
+	Lost int
 }
 
 // Record is the head of a change in a list's chain.

@@ -8,6 +8,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/tidemark-project/tidemark/hash/media"
+	"github.com/tidemark-project/tidemark/index"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/ingest"
 	"github.com/tidemark-project/tidemark/match"
@@ -49,6 +51,7 @@ type Request struct {
 type Engine struct {
 	store   *store.Store
 	policy  match.Policy
+	memory  int64     // of all indexes, in bytes
 	workers sync.Pool // of *worker
 	sample  sample
 
@@ -67,10 +70,11 @@ type state struct {
 // New loads the lists of st. The engine judges by these versions until
 // [Engine.Refresh]. What p leaves open about a list is as the store has it. A
 // list that can't be read is no error: it leaves undecided what it applies to.
-// From then on, changes of lists that bring an entry which would match a flood
+// The indexes are the fastest that fit into so many bytes of memory; 0 means half
+// of [index.Memory]. From then on, changes of lists that bring an entry which would match a flood
 // of what the engine has judged meet a brake: see [store.Brakes].
-func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits) (*Engine, error) {
-	e := &Engine{store: st, policy: p}
+func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits, memory int64) (*Engine, error) {
+	e := &Engine{store: st, policy: p, memory: cmp.Or(memory, index.Memory()/2)}
 	budget := media.NewBudget(media.DefaultLimits.Total)
 	e.workers.New = func() any { return &worker{hasher: media.Hasher{Limits: l, Budget: budget}} }
 	s, err := e.load(ctx, &state{})
@@ -115,6 +119,10 @@ func (e *Engine) load(ctx context.Context, old *state) (*state, error) {
 		return nil, err
 	}
 	s := &state{nil, map[string]*list{}, map[string]match.Gap{}, map[string]time.Time{}}
+	entries := 0
+	for _, status := range statuses {
+		entries += int(status.Entries)
+	}
 	stored := map[string]match.ListPolicy{}
 	checked := map[string]time.Time{}
 	for _, status := range statuses {
@@ -123,7 +131,7 @@ func (e *Engine) load(ctx context.Context, old *state) (*state, error) {
 			l = &list{status, l.parts, l.gone, l.since} // as after a look at a source that had nothing new
 		}
 		if l == nil || l.status.Version != status.Version {
-			fresh, err := load(ctx, e.store, status.Name, l)
+			fresh, err := load(ctx, e.store, status.Name, l, func() (index.Index, error) { return index.New(entries, e.memory) })
 			switch {
 			case err == nil:
 				l, status = fresh, fresh.status

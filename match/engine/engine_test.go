@@ -59,7 +59,7 @@ func apply(t testing.TB, st *store.Store, list string, c store.Change) {
 
 func start(t testing.TB, st *store.Store, p match.Policy) *Engine {
 	t.Helper()
-	e, err := New(t.Context(), st, p, media.Limits{})
+	e, err := New(t.Context(), st, p, media.Limits{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestUndecided(t *testing.T) {
 	create(t, st, store.List{Name: "digests", Mode: match.ModeReview, Surfaces: []string{"docs"}}, entry("cut", hash.Digests(cut)[0]))
 	e, err := New(t.Context(), st, match.Policy{Surfaces: map[string]match.Surface{
 		"feed": {}, "strict": {OnUndecided: match.Block}, "lax": {OnUndecided: match.Allow}, "docs": {OnUndecided: match.Block}, "dm": {Encrypted: true},
-	}}, media.Limits{Bytes: 4000 + int64(len(file))})
+	}}, media.Limits{Bytes: 4000 + int64(len(file))}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

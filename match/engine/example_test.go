@@ -49,7 +49,7 @@ func Example() {
 	}
 
 	policy := match.Policy{Surfaces: map[string]match.Surface{"feed": {}, "messages": {Encrypted: true}}}
-	eng, err := engine.New(ctx, st, policy, media.Limits{})
+	eng, err := engine.New(ctx, st, policy, media.Limits{}, 0)
 	if err != nil {
 		log.Fatal(err)
 	}

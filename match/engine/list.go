@@ -60,8 +60,9 @@ var stanceCodes = [...]match.Opinion{match.NoOpinion, match.Seed, match.Positive
 var ruleCodes = [...]match.Rule{"", match.Structured, match.LowQuality, match.Degenerate}
 
 // load reads the current version of a list, of which old is an earlier one or
-// nil. Quarantined hashes are left out.
-func load(ctx context.Context, st *store.Store, name string, old *list) (*list, error) {
+// nil. Quarantined hashes are left out. PDQ hashes go into an index that newIndex
+// makes.
+func load(ctx context.Context, st *store.Store, name string, old *list, newIndex func() (index.Index, error)) (*list, error) {
 	snapshot, err := st.Snapshot(ctx, name)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,7 @@ func load(ctx context.Context, st *store.Store, name string, old *list) (*list, 
 			return l, err
 		}
 	}
-	whole, err := read(snapshot.Entries(ctx))
+	whole, err := read(snapshot.Entries(ctx), newIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (l *list) follow(ctx context.Context, snapshot *store.Snapshot) (*list, err
 				return
 			}
 		}
-	})
+	}, func() (index.Index, error) { return index.NewMulti() })
 	if err != nil {
 		return nil, err
 	}
@@ -151,13 +152,16 @@ func (l *list) follow(ctx context.Context, snapshot *store.Snapshot) (*list, err
 func (l *list) live(part int, entry uint32) bool { return part > 0 || !l.gone[entry] }
 
 // read makes entries, which come by id, ready to be searched.
-func read(entries iter.Seq2[store.Entry, error]) (*contents, error) {
+func read(entries iter.Seq2[store.Entry, error], newIndex func() (index.Index, error)) (*contents, error) {
 	c := &contents{equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}
-	multi, err := index.NewMulti()
+	x, err := newIndex()
 	if err != nil {
 		return nil, err
 	}
-	pdq := pdqBatch{contents: c, index: multi}
+	pdq := pdqBatch{contents: c, index: x, size: batchSize}
+	if _, ok := x.(*index.Flat); ok {
+		pdq.size = smallBatch
+	}
 	if err := c.fill(entries, &pdq); err != nil {
 		pdq.index.Close()
 		return nil, err
@@ -244,6 +248,7 @@ func exactKey(h hash.Hash) string {
 type pdqBatch struct {
 	contents *contents
 	index    index.Index
+	size     int // at which it is moved into the index
 	hashes   []index.Entry
 	quality  []hash.Quality
 }
@@ -252,11 +257,15 @@ type pdqBatch struct {
 // the batches, the less it has to merge.
 const batchSize = 1 << 20
 
+// smallBatch is batchSize where memory is scarce: the index that is chosen there
+// has nothing to merge.
+const smallBatch = 1 << 16
+
 func (b *pdqBatch) add(h hash.PDQ, q hash.Quality, entry uint32) error {
 	b.hashes = append(b.hashes, index.Entry{Hash: h, Ref: index.Ref(len(b.contents.entries))})
 	b.quality = append(b.quality, q)
 	b.contents.entries = append(b.contents.entries, entry)
-	if len(b.hashes) < batchSize {
+	if len(b.hashes) < b.size {
 		return nil
 	}
 	return b.flush()

@@ -118,7 +118,7 @@ func TestRefreshToBadPolicy(t *testing.T) {
 
 func TestBadPolicy(t *testing.T) {
 	st := open(t)
-	if _, err := New(t.Context(), st, match.Policy{Lists: map[string]match.ListPolicy{"a": {Mode: "blok"}}}, media.Limits{}); err == nil || !strings.Contains(err.Error(), "blok") {
+	if _, err := New(t.Context(), st, match.Policy{Lists: map[string]match.ListPolicy{"a": {Mode: "blok"}}}, media.Limits{}, 0); err == nil || !strings.Contains(err.Error(), "blok") {
 		t.Errorf("New with mode blok = %v, want an error that names it", err)
 	}
 }

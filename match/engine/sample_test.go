@@ -85,7 +85,7 @@ func TestFloodBrake(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e, err := New(t.Context(), st, match.Policy{}, media.Limits{})
+	e, err := New(t.Context(), st, match.Policy{}, media.Limits{}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

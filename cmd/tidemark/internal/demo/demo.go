@@ -116,7 +116,7 @@ func Run(ctx context.Context, dir string, progress func(done, total int)) (rep R
 	if err := rep.fill(ctx, st, listed); err != nil {
 		return Report{}, err
 	}
-	eng, err := engine.New(ctx, st, match.Policy{}, media.Limits{})
+	eng, err := engine.New(ctx, st, match.Policy{}, media.Limits{}, 0)
 	if err != nil {
 		return Report{}, err
 	}

@@ -132,7 +132,7 @@ func (s *Server) readFile(u *upload, body io.Reader, size int64) error {
 			}
 			grown := want - held
 			held += grown
-			if s.memory.Add(grown) > bodyMemory {
+			if s.memory.Add(grown) > s.bodies {
 				return errBusy
 			}
 			u.file = slices.Grow(u.file, int(want)-len(u.file))

@@ -73,7 +73,7 @@ func (s *Server) erase(ctx context.Context, before time.Time) error {
 	for _, l := range lists {
 		done, e := s.Store.Erase(ctx, l.Name, before)
 		if e == nil && done.Entries > 0 {
-			s.Log.Info("erased", "list", l.Name, "entries", done.Entries)
+			s.Log.Info("erased", "list", l.Name, "entries", done.Entries, "held_dropped", done.Dropped)
 		}
 		err = errors.Join(err, e)
 	}

@@ -81,7 +81,7 @@ func (l *lineReader) close() {
 // hold counts n more bytes of bodies that are held, or fewer if n is negative.
 // The error is errBusy if that is too much, and then they are not counted.
 func (s *Server) hold(n int64) error {
-	if s.memory.Add(n) > bodyMemory && n > 0 {
+	if s.memory.Add(n) > s.bodies && n > 0 {
 		s.memory.Add(-n)
 		return errBusy
 	}

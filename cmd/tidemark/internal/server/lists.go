@@ -286,7 +286,7 @@ type Applied struct {
 	Unchanged   int           `json:"unchanged"`
 	Quarantined int           `json:"quarantined"`
 	Structured  int           `json:"structured"`
-	Lost        int           `json:"lost"` // entries that a rollback could not bring back, since they are erased
+	Lost        int           `json:"lost"` // entries that did not come back: erased before a rollback, or deleted since a change was held
 }
 
 func (s *Server) changeList(c *call) error {

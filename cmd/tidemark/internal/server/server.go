@@ -9,6 +9,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -27,6 +28,7 @@ import (
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/helper"
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/ledger"
 	"github.com/tidemark-project/tidemark/hash/media"
+	"github.com/tidemark-project/tidemark/index"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/ingest/submission"
 	"github.com/tidemark-project/tidemark/match"
@@ -38,6 +40,7 @@ type Config struct {
 	Store  *store.Store
 	Policy match.Policy
 	Limits media.Limits
+	Memory int64 // bytes that the server may use: half is for indexes, a quarter for bodies
 	Keys   *Keys
 	// Sourced are the lists that follow a source. New ones may not be
 	// redistributed.
@@ -66,7 +69,7 @@ type Config struct {
 // The bounds. Times are what a caller with a slow but working line needs for the
 // largest body.
 const (
-	bodyMemory   = 512 << 20 // bytes of all bodies that are held at a time
+	bodyMemory   = 512 << 20 // bytes of all bodies that are held at a time, if there is four times as much
 	bodyTime     = 60 * time.Second
 	judgeTime    = 10 * time.Second // of one upload, waiting included
 	idleTime     = 2 * time.Minute  // between lines of a stream, and between requests
@@ -87,6 +90,7 @@ type Server struct {
 	Config
 	engine  *engine.Engine
 	gate    *gate
+	bodies  int64        // bytes of bodies that may be held
 	memory  atomic.Int64 // bytes of bodies that are held
 	hashers sync.Pool    // of *media.Hasher
 	metrics *metrics
@@ -111,7 +115,8 @@ type Server struct {
 
 // New loads the lists of a store.
 func New(ctx context.Context, c Config) (*Server, error) {
-	s := &Server{Config: c}
+	c.Memory = cmp.Or(c.Memory, index.Memory())
+	s := &Server{Config: c, bodies: min(bodyMemory, c.Memory/4)}
 	s.draining, s.drain = context.WithCancel(context.WithoutCancel(ctx))
 	s.metrics = newMetrics(&listMetrics{context.WithoutCancel(ctx), s})
 	cores := runtime.GOMAXPROCS(0)
@@ -130,7 +135,7 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if c.HMA != nil {
 		s.startHMA()
 	}
-	if s.engine, err = engine.New(ctx, c.Store, c.Policy, c.Limits); err != nil {
+	if s.engine, err = engine.New(ctx, c.Store, c.Policy, c.Limits, c.Memory/2); err != nil {
 		s.drain()
 		return nil, errors.Join(err, s.closeHMA(), s.events.close())
 	}
