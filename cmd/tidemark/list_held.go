@@ -175,6 +175,7 @@ func (c *listAcceptCmd) Run(ctx context.Context, s *session) error {
 		if a.Lost > 0 {
 			s.say("but for %s deleted since it was held", count(a.Lost, "entry"))
 		}
+		s.tellGrown(ctx, st, a.Status)
 		return s.printApplied(a)
 	})
 }
@@ -263,6 +264,7 @@ func (c *listRollbackCmd) Run(ctx context.Context, s *session) error {
 		if a.Lost > 0 {
 			s.say("but for %s that are erased and did not come back", count(a.Lost, "entry"))
 		}
+		s.tellGrown(ctx, st, a.Status)
 		return s.printApplied(a)
 	})
 }

@@ -97,9 +97,7 @@ func (c *listImportCmd) Run(ctx context.Context, s *session) error {
 		if rep.Hashes == 0 {
 			s.say("%s holds no hash: nothing was changed", c.File)
 		}
-		if err := s.checkGrown(ctx, st, s.sources.file, rep.Applied.Status); err != nil {
-			s.say("the change is applied, but %v", err)
-		}
+		s.tellGrown(ctx, st, rep.Applied.Status)
 		return c.tell(s, rep)
 	})
 }
