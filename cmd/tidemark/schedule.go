@@ -153,8 +153,8 @@ func (s *session) watch(ctx context.Context, st *store.Store, runs *ledger.Runs,
 }
 
 // keepInStep runs the jobs of a server until ctx ends, and has uploads judged by
-// what came of each run. What grown says of a list is logged.
-func keepInStep(ctx context.Context, st *store.Store, jobs []*syncJob, runs *ledger.Runs, srv *server.Server, log *slog.Logger, grown func(store.Status) error) {
+// what came of each run.
+func keepInStep(ctx context.Context, st *store.Store, jobs []*syncJob, runs *ledger.Runs, srv *server.Server, log *slog.Logger) {
 	err := schedule(ctx, st, jobs, func(e *syncRun) {
 		if err := runs.Note(e.notes(true)...); err != nil {
 			log.Error("how a run ended is not on disk", "list", e.job.list, "error", err)
@@ -177,9 +177,7 @@ func keepInStep(ctx context.Context, st *store.Store, jobs []*syncJob, runs *led
 			return
 		}
 		for _, a := range e.report.Lists {
-			if err := grown(a.Status); err != nil {
-				log.Warn("a list goes on blocking", "list", a.Status.Name, "error", err)
-			}
+			srv.TellGrown(a.Status)
 		}
 	})
 	if err != nil && ctx.Err() == nil {

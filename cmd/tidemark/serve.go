@@ -133,7 +133,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 			_, err := s.checkBlock(ctx, st, s.sources.file, l)
 			return err
 		}
-		grown := func(l store.Status) error { return s.checkGrown(ctx, st, s.sources.file, l) }
+		conf.Grown = func(l store.Status) error { return s.checkGrown(ctx, st, s.sources.file, l) }
 		if err := c.takeSubmissions(s, &conf); err != nil {
 			return err
 		}
@@ -172,7 +172,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 		conf.Log.Info("listening", attrs...)
 		syncing, stop := context.WithCancel(ctx)
 		var running sync.WaitGroup
-		running.Go(func() { keepInStep(syncing, st, jobs, conf.Runs, srv, conf.Log, grown) })
+		running.Go(func() { keepInStep(syncing, st, jobs, conf.Runs, srv, conf.Log) })
 		running.Go(func() { s.reloadOn(syncing, told, srv, conf.Log) })
 		err = srv.Run(ctx, public, admin)
 		stop()

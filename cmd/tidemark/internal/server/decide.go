@@ -32,6 +32,17 @@ func (s *Server) mayBlock(ctx context.Context, l store.List) error {
 	return nil
 }
 
+// TellGrown logs, if it is so, that a list that was changed goes on blocking and has
+// grown too large for it.
+func (s *Server) TellGrown(l store.Status) {
+	if s.Grown == nil {
+		return
+	}
+	if err := s.Grown(l); err != nil {
+		s.Log.Warn("a list goes on blocking", "list", l.Name, "error", err)
+	}
+}
+
 // tellAudit tells the audit log which policy judges from here on, if it is
 // another one than before, and of keys that were made and revoked beside the
 // server. Answers name the policy by the same digest. The caller holds

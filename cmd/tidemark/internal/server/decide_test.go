@@ -112,6 +112,7 @@ func TestProvenance(t *testing.T) {
 			}
 			return nil
 		}
+		c.Grown = func(l store.Status) error { return fmt.Errorf("%s has %d", l.Name, l.Entries) }
 	})
 	const all = "list:read,list:write,explain"
 	var l List
@@ -120,6 +121,18 @@ func TestProvenance(t *testing.T) {
 	}
 	if code := s.problemCode(t, s.request(t, all, "PUT", "/v1/lists/photos", strings.NewReader(`{"mode":"block"}`)), http.StatusConflict); code != "false_blocks" {
 		t.Errorf("code of a list that would block too much = %s, want false_blocks", code)
+	}
+	s.call(t, all, "POST", "/v1/lists/photos/changes", md5Change("more", 7), nil)
+	if log := s.log.String(); !strings.Contains(log, "photos has 2") {
+		t.Errorf("a list that has grown too large is not told of:\n%s", log)
+	}
+}
+
+// A full disk is no one's mistake but the operator's, and says so.
+func TestFullDisk(t *testing.T) {
+	p := problemOf(fmt.Errorf("store: list a: %w", store.ErrFull))
+	if p.Status != http.StatusInsufficientStorage || p.Code != "full" {
+		t.Errorf("a full disk is told as %+v", p)
 	}
 }
 

@@ -393,6 +393,7 @@ func (s *Server) hmaChange(c *call, l store.Status, change store.Change) error {
 		return err
 	}
 	s.Log.Info("list changed", "list", l.Name, "seq", a.Status.Version.Seq, "id", c.id)
+	s.TellGrown(a.Status)
 	return nil
 }
 

@@ -323,6 +323,7 @@ func (s *Server) applied(c *call, a store.Applied, err error) error {
 		return err
 	}
 	s.Log.Info("list changed", "list", a.Status.Name, "seq", a.Status.Version.Seq, "key", c.caller.ID, "id", c.id)
+	s.TellGrown(a.Status)
 	return writeJSON(c.w, http.StatusOK, Applied{1, a.Status.Name, a.Status.Version, a.Status.Entries, a.Added, a.Replaced, a.Deleted, a.Unchanged, a.Quarantined, a.Structured, a.Lost})
 }
 

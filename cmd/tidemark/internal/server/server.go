@@ -48,6 +48,9 @@ type Config struct {
 	// CheckBlock refuses a list of mode block that would block too many uploads by
 	// chance, in a line with a remedy in the next; nil refuses none.
 	CheckBlock func(context.Context, store.List) error
+	// Grown says of a list that was changed that it blocks too many uploads by
+	// chance since; nil says nothing.
+	Grown      func(store.Status) error
 	EraseAfter time.Duration  // how long what left a list is kept; 0 is forever
 	Counts     *ledger.Counts // of what matches; nil if nothing is counted
 	Runs       *ledger.Runs   // of the lists' sources; nil if there are none
