@@ -46,7 +46,11 @@ func (s *session) openStore(create bool) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return store.Open(s.Store, o)
+	st, err := store.Open(s.Store, o)
+	if err == nil {
+		st.MatchAs(s.sources.file.policy().Lists)
+	}
+	return st, err
 }
 
 // noStore reports whether the store's folder is missing or empty.

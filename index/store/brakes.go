@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -167,13 +168,54 @@ type watch struct {
 
 // watch returns what changes of a list are looked at with.
 func (s *Store) watch(l *List) watch {
-	w := watch{canaries: l.Mode != match.ModeBenign, radius: match.ListPolicy{Mode: l.Mode, Radius: l.Radius}.RadiusOf(hash.KindPDQ)}
-	if w.limit = s.brakes(l).Flood; w.limit != Off && l.Mode != match.ModeBenign {
-		s.mu.RLock()
-		defer s.mu.RUnlock()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p := s.matched[l.Name].Over(match.ListPolicy{Mode: l.Mode, Radius: l.Radius})
+	w := watch{canaries: p.Mode != match.ModeBenign, radius: p.RadiusOf(hash.KindPDQ)}
+	if w.limit = s.brakes(l).Flood; w.limit != Off && w.canaries {
 		w.count = s.count
 	}
 	return w
+}
+
+// wider reports whether a list would match what its brakes have not looked at: it
+// was benign, or its radius smaller.
+func (s *Store) wider(was, as *List) bool {
+	w, now := s.watch(was), s.watch(as)
+	return now.canaries && (!w.canaries || now.radius > w.radius)
+}
+
+// checkWider returns [ErrOrdinary] if entries of a list match ordinary pictures as
+// it is to be matched. The caller holds the list's write lock.
+func (s *Store) checkWider(ctx context.Context, l *list, as *List) error {
+	st, txn := s.current(l)
+	defer txn.Discard()
+	var found tells
+	w, m := s.watch(as), newMerge(reader{txn, l.id}, st.runs)
+	o, err := m.start()
+	for ; err == nil && o.id != ""; o, err = m.next(o) {
+		if o.sign != signGone {
+			found.look(w, o.id, o.body)
+		}
+		if err = ctx.Err(); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("store: list %s: %w", as.Name, err)
+	}
+	if reasons := found.reasons(); len(reasons) > 0 {
+		return fmt.Errorf("%w: list %s: %s", ErrOrdinary, as.Name, reasons[0])
+	}
+	return nil
+}
+
+// MatchAs says how lists are matched, by their names, where it is not as they say
+// themselves: what changes of them bring is looked at accordingly.
+func (s *Store) MatchAs(lists map[string]match.ListPolicy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.matched = maps.Clone(lists)
 }
 
 // brakeFloods puts in quarantine the hashes that operations bring and that

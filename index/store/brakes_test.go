@@ -261,6 +261,36 @@ func TestCanaries(t *testing.T) {
 			t.Errorf("list %s: error %v", c.list.Name, err)
 		}
 	}
+	// No setting gets round it afterwards.
+	benign, err := s.Status(t.Context(), "benign")
+	if err != nil {
+		t.Fatal(err)
+	}
+	benign.Surfaces = []string{"feed"}
+	if err := s.Configure(t.Context(), benign.List); err != nil {
+		t.Error(err)
+	}
+	far, err := s.Status(t.Context(), "far")
+	if err != nil {
+		t.Fatal(err)
+	}
+	benign.Mode, far.Radius = match.ModeReview, 32
+	for _, l := range []List{benign.List, far.List} {
+		if err := s.Configure(t.Context(), l); !errors.Is(err, ErrOrdinary) || !strings.Contains(err.Error(), `"y" at distance`) {
+			t.Errorf("list %s is set to %s, radius %d: error %v, want ErrOrdinary", l.Name, l.Mode, l.Radius, err)
+		}
+		if _, err := s.Quarantine(t.Context(), l.Name, "y", true, ""); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Configure(t.Context(), l); err != nil {
+			t.Error(err)
+		}
+	}
+	s.MatchAs(map[string]match.ListPolicy{"narrow": {Radius: 31}})
+	var held *HeldError
+	if _, err := s.Apply(t.Context(), "narrow", Change{Put: []Entry{entry("z", flip(sky.hash, 9, 31), hash.UnknownQuality)}}); !errors.As(err, &held) {
+		t.Errorf("a change of a list that is matched more widely than it says: error %v, want it held", err)
+	}
 	for _, text := range []string{"x", "00 1 a\n", strings.Repeat("0", 64) + " many a\n"} {
 		if _, err := parseCanaries(text); err == nil {
 			t.Errorf("parseCanaries(%q) succeeds", text)

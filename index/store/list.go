@@ -82,10 +82,29 @@ func (s *Store) Create(ctx context.Context, l List) error {
 }
 
 // Configure changes how a list is matched: everything in l but Name and
-// Created.
+// Created. The error is [ErrOrdinary] if the list is to match more widely than
+// its brakes have looked, and entries of it would match ordinary pictures.
 func (s *Store) Configure(ctx context.Context, l List) error {
 	if err := l.check(); err != nil {
 		return err
+	}
+	at, err := s.find(l.Name)
+	if err != nil {
+		return err
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	s.mu.RLock()
+	st := at.state
+	s.mu.RUnlock()
+	if s.wider(&st.rec.conf, &l) {
+		at.write.Lock() // so that nothing comes that is not looked at
+		defer at.write.Unlock()
+		if err := s.checkWider(ctx, at, &l); err != nil {
+			return err
+		}
 	}
 	return s.commit(ctx, func() (*listRecord, []*run, error) {
 		at, err := s.named(l.Name)

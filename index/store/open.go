@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // Errors of this package that callers branch on. [FormatError], [DamageError]
@@ -30,6 +32,7 @@ var (
 	ErrNoChange = errors.New("store: no such change")
 	ErrRoot     = errors.New("store: the change does not lead to the root that it names")
 	ErrErased   = errors.New("store: erased")
+	ErrOrdinary = errors.New("store: the list would match ordinary pictures: take the entries off it or put them in quarantine first")
 )
 
 // DamageError says what of a store is missing or not what was written.
@@ -90,6 +93,8 @@ type Store struct {
 	lists  map[listID]*list
 	names  map[string]*list
 	count  uploadCounter // nil if this process judges no uploads
+	// matched is how lists are matched, by name, before what they say themselves.
+	matched map[string]match.ListPolicy
 
 	stop   context.CancelFunc // of merges
 	merges *merger

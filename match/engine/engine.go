@@ -83,6 +83,7 @@ func New(ctx context.Context, st *store.Store, p match.Policy, l media.Limits, m
 	}
 	e.state.Store(s)
 	st.CountUploads(e.sample.count)
+	st.MatchAs(p.Lists)
 	return e, nil
 }
 

@@ -41,6 +41,7 @@ func (e *Engine) Reconfigure(ctx context.Context, p match.Policy) error {
 		return err
 	}
 	e.state.Store(s)
+	e.store.MatchAs(p.Lists)
 	return nil
 }
 

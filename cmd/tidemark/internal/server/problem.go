@@ -53,6 +53,8 @@ func problemOf(err error) *match.Problem {
 		return problem(http.StatusNotFound, "no_entry", "the list has no such entry", "it may have been withdrawn")
 	case errors.Is(err, store.ErrExists):
 		return problem(http.StatusConflict, "exists", "there is a list of that name", "choose another name")
+	case errors.Is(err, store.ErrOrdinary):
+		return problem(http.StatusConflict, "ordinary", err.Error(), "put them in quarantine, or take them off the list")
 	case errors.Is(err, store.ErrFull):
 		return problem(http.StatusInsufficientStorage, "full", "the disk is nearly full and nothing is written; uploads are still judged", "tell the operator to free some space, then try again")
 	case errors.Is(err, errBusy):
