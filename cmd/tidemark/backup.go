@@ -94,7 +94,7 @@ type backupLine struct {
 	Path  string             `json:"path"`
 	Bytes int64              `json:"bytes,omitempty"` // in all
 	Kept  int64              `json:"kept,omitempty"`  // of these, those that were there before
-	Keys  bool               `json:"keys"`            // whether the keys of the HTTP service are in it
+	Keys  bool               `json:"keys"`            // whether the keys of the HTTP service are in it, or came back
 	Lists []store.BackupList `json:"lists"`
 }
 
@@ -123,25 +123,30 @@ func newBackupLine(b store.Backup) backupLine {
 type restoreCmd struct {
 	From   string `arg:"" name:"from" placeholder:"DIR" help:"A backup."`
 	Reason string `placeholder:"TEXT" help:"Why lists that may not be redistributed are restored."`
+	Keys   bool   `help:"Bring back the keys of the HTTP service, also those that were revoked since."`
 }
 
 func (restoreCmd) Help() string {
 	return `
 Makes a store of a backup in the folder that --store names, which has to be missing or empty. The
-keys of the HTTP service come back with it: those that were revoked after it was made are to be revoked
-again. Each list is computed anew from its chain, and the folder appears only if all have the roots
+keys of the HTTP service stay in the backup, which does not know of those that were revoked since,
+unless --keys is given: then revoke them again. Each list is computed anew from its chain, and the folder appears only if all have the roots
 that the backup names. A list that may not be redistributed needs a reason, which the audit log of the
 new store keeps. With --encryption-key-file a plain backup becomes an encrypted store.
 
 Examples:
 
-    tidemark restore /backups/tidemark --store /srv/tidemark --reason "the disk failed"`
+    tidemark restore /backups/tidemark --store /srv/tidemark --reason "the disk failed"
+    tidemark restore /backups/tidemark --store /srv/tidemark --keys`
 }
 
 func (c *restoreCmd) Run(ctx context.Context, s *session) error {
 	o, err := s.storeOptions()
 	if err != nil {
 		return err
+	}
+	if !c.Keys {
+		o.Beside = nil
 	}
 	b, err := store.Restore(ctx, c.From, s.Store, o, c.Reason)
 	if _, ok := errors.AsType[*store.ProvenanceError](err); ok {
@@ -150,13 +155,18 @@ func (c *restoreCmd) Run(ctx context.Context, s *session) error {
 		return err
 	}
 	if s.json {
-		return jsonLines(s.stdout).Encode(newBackupLine(b))
+		l := newBackupLine(b)
+		l.Keys = l.Keys && c.Keys
+		return jsonLines(s.stdout).Encode(l)
 	}
 	s.say("%s holds %s, verified", s.Store, count(len(b.Lists), "list"))
-	if _, ok := b.Files[server.KeysName]; ok {
-		s.say("keys of the HTTP service that were revoked after %s are valid again: look at \"tidemark key list\"", b.Time.Format(time.DateTime))
-	} else {
+	switch _, ok := b.Files[server.KeysName]; {
+	case !ok:
 		s.say("the backup holds no keys of the HTTP service: make new ones with \"tidemark key create\"")
+	case !c.Keys:
+		s.say("no key of the HTTP service came back: make new ones with \"tidemark key create\", or restore with --keys, which makes those valid again that were revoked since")
+	default:
+		s.say("keys of the HTTP service that were revoked after %s are valid again: look at \"tidemark key list\"", b.Time.Format(time.DateTime))
 	}
 	return nil
 }

@@ -571,9 +571,18 @@ func Restore(ctx context.Context, path, dir string, o Options, reason string) (b
 	if err := os.MkdirAll(parent, 0o700); err != nil {
 		return b, wrapFolder(parent, err)
 	}
-	// Beside its place, so that a restore that is cut short leaves no store.
-	built, err := os.MkdirTemp(parent, ".tidemark-restore-*")
-	if err != nil {
+	// Beside its place, so that a restore that is cut short leaves no store. What it
+	// does leave, which holds hashes, the next one removes.
+	built := filepath.Join(parent, ".tidemark-restore-"+filepath.Base(filepath.Clean(dir)))
+	lock, err := lockFile(built + ".lock")
+	if errors.Is(err, ErrLocked) {
+		return b, fmt.Errorf("store: another restore into %s is under way", dir)
+	} else if err != nil {
+		return b, wrapFolder(parent, err)
+	}
+	defer lock.Close()
+	defer os.Remove(lock.Name())
+	if err := errors.Join(os.RemoveAll(built), os.Mkdir(built, 0o700)); err != nil {
 		return b, wrapFolder(parent, err)
 	}
 	defer os.RemoveAll(built)

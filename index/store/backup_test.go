@@ -318,6 +318,37 @@ func TestRestoreRefuses(t *testing.T) {
 }
 
 // A plain backup that is restored with a key is encrypted.
+// A restore removes what one before it left behind that was killed, and keeps
+// away from one that is under way.
+func TestRestoreAgain(t *testing.T) {
+	t.Parallel()
+	path, parent := filepath.Join(t.TempDir(), "b"), t.TempDir()
+	s := open(t, t.TempDir())
+	damageCase(t, s)
+	if _, err := s.Backup(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(parent, "store")
+	left := filepath.Join(parent, ".tidemark-restore-store")
+	if err := errors.Join(os.MkdirAll(filepath.Join(left, "badger"), 0o700), os.WriteFile(filepath.Join(left, "badger", "000001.sst"), []byte("hashes"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := lockFile(left + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), path, dir, Options{Memory: 1}, "a test"); err == nil || !strings.Contains(err.Error(), "under way") {
+		t.Errorf("Restore beside another: error %v", err)
+	}
+	lock.Close()
+	if _, err := Restore(t.Context(), path, dir, Options{Memory: 1}, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	if files, err := os.ReadDir(parent); err != nil || len(files) != 1 {
+		t.Errorf("beside the store there are %v, %v", files, err)
+	}
+}
+
 func TestRestoreEncrypts(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "b")
