@@ -100,7 +100,9 @@ type backupLine struct {
 
 func (c *backupCmd) Run(ctx context.Context, s *session) error {
 	return s.withStore(false, func(st *store.Store) error {
+		done := s.wait("backing up")
 		b, err := st.Backup(ctx, c.To)
+		done()
 		if err != nil {
 			return err
 		}
@@ -148,7 +150,9 @@ func (c *restoreCmd) Run(ctx context.Context, s *session) error {
 	if !c.Keys {
 		o.Beside = nil
 	}
+	done := s.wait("restoring")
 	b, err := store.Restore(ctx, c.From, s.Store, o, c.Reason)
+	done()
 	if _, ok := errors.AsType[*store.ProvenanceError](err); ok {
 		return fmt.Errorf("%w\nif you have to restore them here, say why with --reason", err)
 	} else if err != nil {

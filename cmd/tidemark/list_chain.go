@@ -112,7 +112,9 @@ func (c *listVerifyCmd) Run(ctx context.Context, s *session) error {
 		t := s.newTable(column{title: "LIST"}, column{title: "ENTRIES", right: true}, column{title: "CHANGES", right: true}, column{title: "ROOT"}, column{title: "VERIFIED", hue: hueOfState})
 		bad := 0
 		for _, l := range lists {
+			done := s.wait("verifying " + l.Name)
 			v, err := verify(ctx, st, l.Name)
+			done()
 			state := stateOK
 			if err != nil {
 				if ctx.Err() != nil {

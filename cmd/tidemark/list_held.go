@@ -167,7 +167,9 @@ func (c *listAcceptCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
+		done := s.wait("applying the change")
 		a, err := st.Accept(ctx, c.Name, id)
+		done()
 		if err != nil {
 			return err
 		}
@@ -252,7 +254,9 @@ func (c *listRollbackCmd) Run(ctx context.Context, s *session) error {
 				return err
 			}
 		}
+		done := s.wait("undoing changes")
 		a, err := st.Rollback(ctx, c.Name, to)
+		done()
 		if err != nil {
 			return err
 		}

@@ -194,7 +194,9 @@ func (c *listEraseCmd) Run(ctx context.Context, s *session) error {
 			}
 			before = time.Now()
 		}
+		shown := s.wait("erasing")
 		done, err := st.Erase(ctx, c.Name, before)
+		shown()
 		if err != nil {
 			return err
 		}

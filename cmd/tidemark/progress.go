@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -68,6 +69,33 @@ func (p *progress) done() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.w = nil
+}
+
+// wait shows on a terminal what is done, and for how long if that is over a second.
+// The function that it returns takes that off the screen, before a result.
+func (s *session) wait(doing string) (done func()) {
+	if !isTerminal(s.stderr) {
+		return func() {}
+	}
+	end, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		start, tick := time.Now(), time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-end:
+				fmt.Fprint(s.stderr, "\r\x1b[K")
+				return
+			case now := <-tick.C:
+				fmt.Fprintf(s.stderr, "\r\x1b[K%s, %v", doing, now.Sub(start).Round(time.Second))
+			}
+		}
+	}()
+	return func() {
+		close(end)
+		<-ended
+	}
 }
 
 // afterSecond drops what is written in the first second after start.
