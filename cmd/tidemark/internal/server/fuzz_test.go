@@ -13,7 +13,7 @@ func FuzzUpload(f *testing.F) {
 	f.Add("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=file\r\n\r\n")
 	f.Add("multipart/mixed; boundary=\"\"", "")
 	f.Add("image/jpeg", "\xff\xd8\xff")
-	s := &Server{}
+	s := &Server{bodies: bodyMemory}
 	f.Fuzz(func(t *testing.T, kind, body string) {
 		r := httptest.NewRequest("POST", "/v1/match", strings.NewReader(body))
 		r.Header.Set("Content-Type", kind)
@@ -36,7 +36,7 @@ func FuzzUpload(f *testing.F) {
 func FuzzHMA(f *testing.F) {
 	f.Add("--b\r\nContent-Disposition: form-data; name=photo; filename=a\r\n\r\nx\r\n--b\r\nContent-Disposition: form-data; name=note\r\n\r\nx\r\n--b--\r\n")
 	f.Add("--b\r\nContent-Disposition: form-data; name=photo; filename=a\r\n\r\n")
-	s := &Server{}
+	s := &Server{bodies: bodyMemory}
 	f.Fuzz(func(t *testing.T, body string) {
 		r := httptest.NewRequest("POST", "/h/hash", strings.NewReader(body))
 		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
