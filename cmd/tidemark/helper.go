@@ -75,6 +75,9 @@ func (c *helperExportCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
+	for _, w := range p.Warnings() {
+		s.say("%s", w)
+	}
 	t := s.newTable(column{title: "FILE"}, column{title: "BYTES", right: true}, column{title: "SHA256"})
 	for _, name := range names {
 		content, err := os.ReadFile(filepath.Join(c.Dir, name))

@@ -194,6 +194,9 @@ func (c *serveCmd) takeSubmissions(s *session, conf *server.Config) (err error) 
 			return err
 		}
 	}
+	for _, w := range conf.Helper.Warnings() {
+		conf.Log.Warn(w)
+	}
 	if c.Submissions == "" {
 		return nil
 	}

@@ -189,12 +189,15 @@ func TestHelperExport(t *testing.T) {
 	if code != 0 || strings.Count(stdout, "\n") != 4 || !strings.Contains(stderr, "Content-Security-Policy: default-src 'none'; script-src help.example/x/page.js") {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
+	if !strings.Contains(stderr, "tidemark: the page for submitters names nobody to talk to") {
+		t.Errorf("nothing says that there is no helpline: %s", stderr)
+	}
 	wording := filepath.Join(dir, "wording.yaml")
 	_, text, _ := runWith(t, "", "helper", "wording")
-	if err := os.WriteFile(wording, []byte(strings.Replace(text, "title: Help page", "title: My own page", 1)), 0o644); err != nil {
+	if err := os.WriteFile(wording, []byte(strings.NewReplacer("title: Help page", "title: My own page", "helplines: []", "helplines: [{where: Here, name: Us, call: 555 0100}]").Replace(text)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, stderr := runWith(t, "", "helper", "export", "--single", "--page", wording, filepath.Join(dir, "stick")); code != 0 {
+	if code, _, stderr := runWith(t, "", "helper", "export", "--single", "--page", wording, filepath.Join(dir, "stick")); code != 0 || strings.Contains(stderr, "nobody") {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	single, err := os.ReadFile(filepath.Join(dir, "stick", "help.html"))

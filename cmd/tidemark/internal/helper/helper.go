@@ -78,7 +78,7 @@ type Helpline struct {
 	Where string `yaml:"where"`
 	Name  string `yaml:"name"`
 	Call  string `yaml:"call"` // "" if there is no number
-	URL   string `yaml:"url"`
+	URL   string `yaml:"url"`  // "" if there is no page
 }
 
 // Dial returns the number as a telephone takes it.
@@ -107,6 +107,14 @@ type wording struct {
 
 // Page is the page with its wording.
 type Page struct{ wording }
+
+// Warnings returns what the page lacks that only its operator can give.
+func (p *Page) Warnings() (all []string) {
+	if len(p.Helplines) == 0 {
+		all = append(all, "the page for submitters names nobody to talk to: call the helplines of your countries, put them into helplines of the wording (\"tidemark helper wording\"), and name that file with --page")
+	}
+	return all
+}
 
 // Default returns the page as it comes.
 func Default() *Page {
@@ -157,14 +165,12 @@ func (p *Page) check() error {
 		return errors.New("reviewed_by is empty: people in need read this, so someone who speaks the language has to read it first, and be named here")
 	case !pathName.MatchString(p.Path) || p.Path == "v1":
 		return fmt.Errorf("path is %q; it is one word of a-z, 0-9 and hyphens, such as take-it-down", p.Path)
-	case !sendPath.MatchString(p.SendTo) && !isWeb(p.SendTo):
-		return fmt.Errorf("send_to is %q; it is a path such as /v1/submissions, or an address that begins with https://", p.SendTo)
+	case (!sendPath.MatchString(p.SendTo) || strings.HasPrefix(p.SendTo, "//")) && (!isWeb(p.SendTo) || strings.ContainsAny(p.SendTo, "?#")):
+		return fmt.Errorf("send_to is %q; it is a path such as /v1/submissions, or an address that begins with https:// and has neither ? nor #", p.SendTo)
 	case !isWeb(p.ExitURL):
 		return fmt.Errorf("exit_url is %q; it is an address that begins with https://", p.ExitURL)
 	case p.NoticeURL != "" && !isWeb(p.NoticeURL):
 		return fmt.Errorf("notice_url is %q; it is an address that begins with https://, or nothing", p.NoticeURL)
-	case len(p.Helplines) == 0:
-		return errors.New("helplines is empty: name at least one")
 	}
 	for age, s := range p.Services {
 		if !slices.Contains(ages, age) || s.Name == "" || !isWeb(s.URL) {
@@ -172,8 +178,8 @@ func (p *Page) check() error {
 		}
 	}
 	for i, h := range p.Helplines {
-		if h.Where == "" || h.Name == "" || !isWeb(h.URL) || h.Call != "" && h.Dial() == "" {
-			return fmt.Errorf("helpline %d needs where, name and a url that begins with https://, and call is a number or nothing", i+1)
+		if h.Where == "" || h.Name == "" || h.Call == "" && h.URL == "" || h.URL != "" && !isWeb(h.URL) || h.Call != "" && h.Dial() == "" {
+			return fmt.Errorf("helplines: number %d needs where, name, and either call, a number, or url, which begins with https://", i+1)
 		}
 	}
 	return p.checkText()
@@ -352,6 +358,7 @@ func (p *Page) Headers(host, folder string) http.Header {
 		"Referrer-Policy":            {"no-referrer"},
 		"X-Content-Type-Options":     {"nosniff"},
 		"X-Frame-Options":            {"DENY"},
+		"X-Dns-Prefetch-Control":     {"off"}, // or the network would learn whom the page names
 		"Cross-Origin-Opener-Policy": {"same-origin"},
 		"Permissions-Policy":         {"camera=(), microphone=(), geolocation=(), clipboard-read=()"},
 	}

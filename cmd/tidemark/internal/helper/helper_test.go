@@ -40,12 +40,16 @@ func TestParseRefuses(t *testing.T) {
 		{"path: take-it-down", "path: v1", "path"},
 		{"send_to: /v1/submissions", "send_to: /v1; script-src *", "send_to"},
 		{"send_to: /v1/submissions", "send_to: http://help.example/", "send_to"},
+		{"send_to: /v1/submissions", "send_to: //other.example/x", "send_to"},
+		{"send_to: /v1/submissions", "send_to: https://help.example/x?y", "send_to"},
 		{"exit_url: https://www.wikipedia.org/", "exit_url: javascript:alert(1)", "exit_url"},
 		{`notice_url: ""`, "notice_url: ftp://x/", "notice_url"},
 		{`notice_url: ""`, "notice: x", "notice"},
 		{"  under-18: {name: Take", "  under-12: {name: Take", "services"},
 		{`url: "https://takeitdown.ncmec.org/"`, `url: ""`, "services"},
-		{"call: 116 111", "call: on the web", "helpline"},
+		{"helplines: []", "helplines: [{where: Here, name: Us, call: on the web}]", "helpline"},
+		{"helplines: []", "helplines: [{where: Here, name: Us}]", "helpline"},
+		{"helplines: []", "helplines: [{where: Here, name: Us, url: 'javascript:alert(1)'}]", "helpline"},
 		{"  title: Help page", "  titel: Help page", "text.title is missing"},
 		{"  title: Help page", "  title: Help page\n  more: x", "text.more"},
 		{"file_name: File {n}", "file_name: File", "text.file_name"},
@@ -113,12 +117,62 @@ func everything(t *testing.T, p *Page) map[string]string {
 	return shown
 }
 
+// TestHelplines checks that the page as it comes names nobody, for nobody has
+// called them, that it says so to its operator, and that it shows what is filled in.
+func TestHelplines(t *testing.T) {
+	p := Default()
+	for name, html := range everything(t, p) {
+		if strings.Contains(html, "tel:") || strings.Contains(html, p.Text["help_heading"]) {
+			t.Errorf("%s has a part with helplines, of which none is known", name)
+		}
+	}
+	if got := p.Warnings(); len(got) != 1 || !strings.Contains(got[0], "helplines") {
+		t.Errorf("Warnings() = %q, want one of helplines", got)
+	}
+	p, err := Parse(with(t, "helplines: []", "helplines: [{where: Here, name: Us, call: 555 01 00}, {where: There, name: Them, url: 'https://example.org/'}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, html := range everything(t, p) {
+		if !strings.Contains(html, `<li>Here: Us <a href="tel:5550100" dir="ltr">555 01 00</a></li>`) ||
+			!strings.Contains(html, `<li>There: <a href="https://example.org/" rel="noreferrer">Them</a></li>`) {
+			t.Errorf("%s does not show both helplines", name)
+		}
+	}
+	if got := p.Warnings(); got != nil {
+		t.Errorf("Warnings() = %q, want none", got)
+	}
+}
+
+// TestHEIF tells HEIC and AVIF from the videos that begin as they do.
+func TestHEIF(t *testing.T) {
+	node, err := exec.LookPath("node")
+	testenv.Require(t, "node", err == nil, "node")
+	for head, want := range map[string]string{
+		"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1miaf":     "true",
+		"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic":         "true",
+		"\x00\x00\x00\x18ftypmif2\x00\x00\x00\x00miafheix":         "true",
+		"\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41": "false",
+		"\x00\x00\x00\x14ftypqt  \x00\x00\x00\x00qt  heic":         "false", // behind the box
+		"\x00\x00\x00\x18ftypmp42heic\x00\x00\x00\x00mp42":         "false", // a version that reads so
+		"\xff\xff\xff\xffftypmp42" + strings.Repeat("\x00", 20):    "false",
+		"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDRheic":                  "false",
+		"\x00\x00\x00\x18ftypheic":                                 "true", // cut short
+	} {
+		out, err := exec.Command(node, "-e", `globalThis.onmessage = null;`+string(file("worker.js"))+`;console.log(isHEIF(new Uint8Array(Buffer.from(process.argv[1], "hex"))))`, fmt.Sprintf("%x", head)).CombinedOutput()
+		if got := strings.TrimSpace(string(out)); err != nil || got != want {
+			t.Errorf("a file that begins %q: %s, %v, want %s", head, got, err, want)
+		}
+	}
+}
+
 var word = regexp.MustCompile(`[\pL]{3,}`)
 
 // TestCatalogue shows the page in a made-up locale: every text is shown
 // somewhere, and no word is shown that is not in the catalogue.
 func TestCatalogue(t *testing.T) {
 	p := marked(t, "rtl")
+	p.Helplines = []Helpline{{Where: "Nowhere", Name: "Nobody", Call: "555 0100", URL: "https://example.org/"}, {Where: "Elsewhere", Name: "Somebody", Call: "555 0101"}}
 	p.NoticeURL = "https://example.org/notice"
 	shown := everything(t, p)
 	var all strings.Builder
@@ -208,7 +262,8 @@ func TestServe(t *testing.T) {
 	if got := w.Header().Get("Content-Security-Policy"); got != want || w.Code != 200 {
 		t.Errorf("%d, policy %s, want %s", w.Code, got, want)
 	}
-	for key, value := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"} {
+	for key, value := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+		"X-Frame-Options": "DENY", "X-DNS-Prefetch-Control": "off", "Cross-Origin-Opener-Policy": "same-origin"} {
 		if got := w.Header().Get(key); got != value {
 			t.Errorf("%s = %q, want %q", key, got, value)
 		}

@@ -344,6 +344,20 @@ func TestPageBlocked(t *testing.T) {
 		t.Errorf("the page tells the address %q", got)
 	}
 	b.photograph(t, "11-blocked")
+	// A picture of a phone that is not read is no video.
+	photo := filepath.Join(t.TempDir(), "IMG_0001.HEIC")
+	if err := os.WriteFile(photo, []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"+strings.Repeat("x", 1000)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b.pick(t, photo)
+	if got, want := strings.Join(b.codes(t), "\n"), codeOf(t, photo); got != want {
+		t.Errorf("the page shows %s, want %s", got, want)
+	}
+	if got := b.eval(t, `files[0].part(".state").textContent`); !strings.Contains(got, helper.Default().Text["file_heif"]) {
+		t.Errorf("the page says %q of a HEIC", got)
+	}
+	b.photograph(t, "11-heic")
+	b.click(t, "#list .remove")
 	// A module that can't run stands for a phone that has no memory for it.
 	b.eval(t, `loading = WebAssembly.compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))`)
 	b.pick(t, filepath.Join(testenv.Root(t), "testdata", "photographs", "cat.jpg"))
@@ -411,6 +425,15 @@ func TestPageCancels(t *testing.T) {
 	if kept != ",0,0,0,0,0" {
 		t.Errorf("the page keeps %s", kept)
 	}
+	// Kept for the Back button, the page is empty; brought back, it begins anew.
+	b.eval(t, `dispatchEvent(new PageTransitionEvent("pagehide", {persisted: true}))`)
+	if got := b.eval(t, `document.body.textContent.trim()`); got != "" {
+		t.Errorf("a page that was left holds %q", got)
+	}
+	b.loads(t, func() { b.eval(t, `dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}))`) })
+	if got := b.eval(t, `files.length + " " + document.getElementById("start").hidden`); got != "0 false" {
+		t.Errorf("a page that came back has files, and its first screen hidden: %s", got)
+	}
 	before := b.eval(t, `history.length`)
 	b.loads(t, func() { b.eval(t, `byId("exit").href = "qr.js"; byId("exit").click()`) })
 	if got := b.eval(t, `location.pathname + " " + history.length`); got != "/take-it-down/qr.js "+before {
@@ -423,6 +446,7 @@ func TestPageCancels(t *testing.T) {
 func TestPageNarrow(t *testing.T) {
 	rtl := helper.Default()
 	rtl.Direction = "rtl"
+	rtl.Helplines = []helper.Helpline{{Where: "Nowhere", Name: "Nobody at all, in a long name", Call: "555 0100 0100 0100", URL: "https://example.org/"}}
 	long := map[string]string{}
 	for key, text := range rtl.Text {
 		long[key] = "\u05d0 " + text + " " + strings.Repeat("\u05d0\u05d1\u05d2\u05d3 ", 1+len(text)/12)

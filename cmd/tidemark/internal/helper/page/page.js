@@ -32,6 +32,13 @@ byId("exit").addEventListener("click", (e) => {
   location.replace(e.currentTarget.href);
 });
 
+// A browser may keep a page that was left, and bring it back whole when someone
+// goes back. This one is then empty, and begins anew.
+addEventListener("pagehide", () => document.body.replaceChildren());
+addEventListener("pageshow", (e) => {
+  if (e.persisted) location.reload();
+});
+
 function chooseAge(age) {
   if (!single) byId("age-sent").value = age;
   for (const p of document.querySelectorAll("[data-for]")) p.hidden = p.dataset.for !== age;
@@ -176,7 +183,7 @@ function next() {
     one.part(".state").textContent = say(key);
   });
   worker.onmessage = ({ data }) => {
-    if (data.report) end(() => showReport(one, data.report));
+    if (data.report) end(() => showReport(one, data.report, data.heif));
     else if (data.failed) failed("file_" + data.failed);
     else tellDone(one, data.done);
   };
@@ -196,7 +203,7 @@ function tellDone(one, done) {
   one.part(".state").textContent = percent === 100 ? say("file_almost") : say("file_working", { percent });
 }
 
-function showReport(one, report) {
+function showReport(one, report, heif) {
   const code = report.hashes?.map((h) => [h.kind, h.value, ...("quality" in h ? [h.quality] : [])].join(":")).join(" ");
   if (!code) {
     one.part(".state").textContent = say("file_unreadable");
@@ -208,7 +215,7 @@ function showReport(one, report) {
   box.hidden = false;
   if (single) tidemarkSquare.draw(one.part(".square"), code);
   const notes = [say("file_done")];
-  if (report.error) notes.push(say({ too_large: "file_large", undecodable: "file_damaged" }[report.error.code] ?? "file_exact"));
+  if (report.error) notes.push(say(heif ? "file_heif" : ({ too_large: "file_large", undecodable: "file_damaged" }[report.error.code] ?? "file_exact")));
   if (report.truncated && !report.error) notes.push(say("file_partly"));
   if (report.hashes.some((h) => h.weak)) notes.push(say("file_weak"));
   one.part(".state").textContent = notes.join(" ");
