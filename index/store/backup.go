@@ -3,6 +3,7 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -590,7 +591,7 @@ func Restore(ctx context.Context, path, dir string, o Options, reason string) (b
 	if err != nil {
 		if bound, ok := errors.AsType[*ProvenanceError](err); ok {
 			return b, bound
-		} else if errors.Is(err, ErrKey) {
+		} else if errors.Is(err, ErrKey) || errors.Is(err, ErrFull) {
 			return b, err
 		}
 		return b, fmt.Errorf("store: restoring %s: %w", path, err)
@@ -608,6 +609,20 @@ func Restore(ctx context.Context, path, dir string, o Options, reason string) (b
 // rebuild makes a store of a backup and proves it.
 func rebuild(ctx context.Context, path, dir string, o Options, reason string) (b Backup, err error) {
 	mem := int64(128 << 20)
+	files, err := os.ReadDir(path)
+	if err != nil {
+		return b, err
+	}
+	// Badger merges what it has written, for which it is there twice.
+	need := watermarkTables * memTableSize(cmp.Or(o.Memory, defaultMemory))
+	for _, file := range files {
+		if info, err := file.Info(); err == nil {
+			need += 2 * info.Size()
+		}
+	}
+	if err := roomIn(dir, need); err != nil {
+		return b, err
+	}
 	db, err := openBadger(encrypted(badgerOptions(filepath.Join(dir, badgerName), mem), o.Key, keyRotation, mem))
 	if err != nil {
 		return b, err

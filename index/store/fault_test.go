@@ -291,6 +291,11 @@ func TestFullDisk(t *testing.T) {
 	if !errors.Is(err, ErrFull) {
 		t.Fatalf("Apply on a full disk: error %v, want ErrFull", err)
 	}
+	// With little room a backup can be made elsewhere, but not restored here.
+	backup := filepath.Join(t.TempDir(), "backup")
+	if _, err := s.Backup(t.Context(), backup); err != nil {
+		t.Errorf("Backup with little room: %v", err)
+	}
 	// Another process takes the rest.
 	junk, err := os.Create(filepath.Join(dir, "junk"))
 	if err != nil {
@@ -303,6 +308,12 @@ func TestFullDisk(t *testing.T) {
 	if err := s.Create(t.Context(), List{Name: "b", Mode: match.ModeBlock}); !errors.Is(err, ErrFull) {
 		t.Errorf("Create on a full disk: error %v, want ErrFull", err)
 	}
+	if err := s.Configure(t.Context(), List{Name: "a", Mode: match.ModeReview}); !errors.Is(err, ErrFull) {
+		t.Errorf("Configure on a full disk: error %v, want ErrFull", err)
+	}
+	if err := s.Audit(t.Context(), Event{Do: "read.export"}); !errors.Is(err, ErrFull) {
+		t.Errorf("Audit on a full disk: error %v, want ErrFull", err)
+	}
 	if _, err := s.Erase(t.Context(), "a", time.Now()); !errors.Is(err, ErrFull) {
 		t.Errorf("Erase on a full disk: error %v, want ErrFull", err)
 	}
@@ -311,5 +322,22 @@ func TestFullDisk(t *testing.T) {
 	}
 	if err := s.Close(); !errors.Is(err, ErrFull) {
 		t.Errorf("Close on a full disk: error %v, want ErrFull", err)
+	}
+	if _, err := Open(filepath.Join(dir, "store"), Options{Memory: 1}); !errors.Is(err, ErrFull) {
+		t.Errorf("Open on a full disk: error %v, want ErrFull", err)
+	}
+	moved := t.TempDir()
+	takeImage(t, filepath.Join(dir, "store")).write(t, moved)
+	if got := entries(t, open(t, moved), "a"); !sameEntries(got, want) {
+		t.Errorf("with room again the list has %d entries, want %d", len(got), len(want))
+	}
+	if err := os.Remove(filepath.Join(dir, "junk")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Restore(t.Context(), backup, filepath.Join(dir, "restored"), Options{Memory: 1}, "a test"); !errors.Is(err, ErrFull) {
+		t.Errorf("Restore on a full disk: error %v, want ErrFull", err)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+		t.Errorf("a restore that was refused leaves %v, %v", files, err)
 	}
 }

@@ -248,6 +248,9 @@ func (s *Store) commit(ctx context.Context, next func() (*listRecord, []*run, er
 // transact writes a revision: what f writes, and the head file, in which a
 // list's record next has its place unless it is nil. The caller holds commitMu.
 func (s *Store) transact(next *listRecord, logged auditState, f func(txn *badger.Txn) error) error {
+	if err := roomIn(s.dir, smallTables*memTableSize(s.mem)); err != nil {
+		return err
+	}
 	rev, changed := s.rev+1, listID{}
 	if next != nil {
 		changed = next.id

@@ -67,7 +67,7 @@ func OpenDamaged(dir string, o Options) (_ *Store, _ *DamageError, err error) {
 	if err != nil && !headGone {
 		return nil, nil, wrapFolder(dir, err)
 	}
-	s.mem = max(cmp.Or(o.Memory, 512<<20), 128<<20)
+	s.mem = max(cmp.Or(o.Memory, defaultMemory), 128<<20)
 	if err := s.openDatabase(ctx, h.rev); err != nil {
 		return nil, nil, err
 	}
@@ -81,6 +81,8 @@ func OpenDamaged(dir string, o Options) (_ *Store, _ *DamageError, err error) {
 	s.merges = startMerger(ctx, s)
 	return s, s.damage, nil
 }
+
+const defaultMemory = 512 << 20
 
 // prepareDir makes a store of a missing or empty folder, and checks that
 // another is one and can be written.
@@ -144,6 +146,12 @@ func (s *Store) openDatabase(ctx context.Context, rev uint64) error {
 	}
 	if err := setAside(s.dir, base, ids); err != nil {
 		return wrapFolder(s.dir, err)
+	}
+	// What the last process left in logs is read through mapped files, and written
+	// as tables.
+	logs, _ := filepath.Glob(filepath.Join(base, "*.mem"))
+	if err := roomIn(s.dir, int64(1+len(logs))*memTableSize(s.mem)); err != nil {
+		return err
 	}
 	s.db, err = openBadger(encrypted(badgerOptions(base, s.mem), s.key, s.rotation, s.mem))
 	switch {

@@ -12,16 +12,25 @@ import (
 // tables in memory and a merge of the first level with the next.
 const watermarkTables = 8
 
+// smallTables is the watermark of what is small: settings, decisions and records
+// of the audit log, so that a backup can still be made, and a list be switched off.
+const smallTables = 4
+
 // room returns [ErrFull] if, after more bytes are written, less than the
 // watermark is free.
 func (s *Store) room(more int64) error {
-	free, err := freeBytes(s.dir)
+	return roomIn(s.dir, watermarkTables*memTableSize(s.mem)+more)
+}
+
+// roomIn returns [ErrFull] if a folder's file system has less than so many bytes
+// left.
+func roomIn(dir string, need int64) error {
+	free, err := freeBytes(dir)
 	if err != nil {
 		return fmt.Errorf("store: %w", err)
 	}
-	need := watermarkTables*memTableSize(s.mem) + more
 	if free < uint64(need) {
-		return fmt.Errorf("%w: %s has %d MiB left, and %d MiB are needed", ErrFull, s.dir, free>>20, need>>20)
+		return fmt.Errorf("%w: %s has %d MiB left, and %d MiB are needed", ErrFull, dir, free>>20, need>>20)
 	}
 	return nil
 }
