@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -213,6 +214,10 @@ func readAudit(r io.Reader) (*auditFile, error) {
 			return nil, errors.New("something follows the checkpoint")
 		}
 		if json.Unmarshal(line, &f.end) == nil && f.end.Checkpoint != "" {
+			// The checkpoint signs the records, and nothing signs the line it is in.
+			if written, err := json.Marshal(f.end); err != nil || f.end.V != 1 || !bytes.Equal(line, written) {
+				return nil, errors.New("the line of the checkpoint is not as it was written")
+			}
 			continue
 		}
 		var rec AuditRecord

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -147,14 +148,23 @@ func TestAuditForged(t *testing.T) {
 		bad["without line "+string(rune('a'+i))] = strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "")
 		bad["with a line twice "+string(rune('a'+i))] = strings.Join(slices.Insert(slices.Clone(lines), i, lines[i]), "")
 	}
-	for at := 3; at < len(good)-1; at += 17 {
-		b := []byte(good)
-		if b[at] == '\n' {
-			continue
+	last := len(good) - len(lines[len(lines)-1]) - 1 // where the checkpoint's line begins
+	for at := 0; at < len(good)-1; at++ {
+		bits := []byte{1, 0x20} // another digit, and a letter of the other case
+		if at < last && at%17 > 0 {
+			bits = nil
 		}
-		b[at] ^= 1
-		bad["flipped "+string(b[max(0, at-20):at+1])] = string(b)
+		for _, bit := range bits {
+			b := []byte(good)
+			b[at] ^= bit
+			bad[fmt.Sprintf("flipped by %#x: %s", bit, b[max(0, at-20):at+1])] = string(b)
+		}
 	}
+	bad["with a space before the checkpoint"] = good[:last] + " " + good[last:]
+	// A signature of 68 bytes leaves two bits of its last digit unused.
+	sig := strings.LastIndex(good, `=\n","key"`)
+	digits := "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	bad["signed by the same signature in other digits"] = good[:sig-1] + string(digits[strings.IndexByte(digits, good[sig-1])+1]) + good[sig:]
 	for what, text := range bad {
 		if _, err := VerifyAudit(strings.NewReader(text), nil, v.Key); err == nil {
 			t.Errorf("VerifyAudit takes a log that is %s", what)

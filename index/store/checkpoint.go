@@ -58,6 +58,11 @@ func parseCheckpoint(text, verifier string) (c checkpoint, err error) {
 	} else if err != nil {
 		return c, fmt.Errorf("the checkpoint: %w", err)
 	}
+	// The last digit of the signature has bits to spare, in which two texts could
+	// differ.
+	if _, err := base64.StdEncoding.Strict().DecodeString(n.Sigs[0].Base64); err != nil {
+		return c, errCheckpoint
+	}
 	line := strings.Split(n.Text, "\n")
 	if len(line) != 4 || !strings.HasPrefix(line[0], auditOrigin) {
 		return c, errCheckpoint
