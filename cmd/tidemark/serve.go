@@ -182,6 +182,9 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 	})
 }
 
+// submissionsDir is the inbox of submissions, in the store's folder.
+const submissionsDir = "submissions"
+
 // takeSubmissions has the server take submissions and show the page for them, if
 // it was told to.
 func (c *serveCmd) takeSubmissions(s *session, conf *server.Config) (err error) {
@@ -200,8 +203,12 @@ func (c *serveCmd) takeSubmissions(s *session, conf *server.Config) (err error) 
 	if c.Submissions == "" {
 		return nil
 	}
+	key, err := s.masterKey()
+	if err != nil {
+		return err
+	}
 	conf.SubmittedList = c.Submissions
-	conf.Submissions, err = submission.Open(filepath.Join(s.Store, "submissions"))
+	conf.Submissions, err = submission.Open(filepath.Join(s.Store, submissionsDir), key)
 	return err
 }
 

@@ -29,7 +29,7 @@ func startIntake(t *testing.T, fail func(n int, w http.ResponseWriter, r *http.R
 	t.Helper()
 	in := &intake{fail: fail}
 	var err error
-	if in.inbox, err = submission.Open(t.TempDir()); err != nil {
+	if in.inbox, err = submission.Open(t.TempDir(), nil); err != nil {
 		t.Fatal(err)
 	}
 	n := 0

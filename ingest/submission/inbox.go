@@ -3,7 +3,11 @@ package submission
 import (
 	"bytes"
 	"cmp"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,9 +59,11 @@ type record struct {
 // file each. A case that was taken is on disk. It is safe for concurrent use,
 // and belongs to one process at a time.
 type Inbox struct {
-	dir   string
-	limit limiter
-	wake  chan struct{}
+	dir  string
+	seal cipher.AEAD // of files; nil leaves them plain
+	// Apart, so that no flood of forms keeps a person from taking a case back.
+	forms, withdrawals limiter
+	wake               chan struct{}
 
 	mu sync.Mutex // over the files
 }
@@ -67,9 +73,17 @@ const (
 	caseDir = "cases"
 )
 
-// Open opens the inbox in a folder, which is made if it is not there.
-func Open(dir string) (*Inbox, error) {
-	b := &Inbox{dir: dir, wake: make(chan struct{}, 1), limit: newLimiter()}
+// Open opens the inbox in a folder, which is made if it is not there. With a
+// key, such as the one that encrypts the store, files are encrypted; those that
+// are plain from before can be read still.
+func Open(dir string, key []byte) (*Inbox, error) {
+	b := &Inbox{dir: dir, wake: make(chan struct{}, 1), forms: newLimiter(), withdrawals: newLimiter()}
+	if key != nil {
+		var err error
+		if b.seal, err = newSeal(key); err != nil {
+			return nil, fmt.Errorf("submission: %w", err)
+		}
+	}
 	for _, sub := range []string{newDir, caseDir} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, fmt.Errorf("submission: %w", err)
@@ -85,6 +99,20 @@ func Open(dir string) (*Inbox, error) {
 	}
 	b.signal()
 	return b, nil
+}
+
+// newSeal returns the cipher of files under a key. What they are encrypted with
+// follows from the key and is used for nothing else.
+func newSeal(key []byte) (cipher.AEAD, error) {
+	own, err := hkdf.Key(sha256.New, key, nil, "tidemark submissions", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(own)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 // Wake returns a channel that gets a value when something came to wait.
@@ -109,19 +137,19 @@ type Receipt struct {
 // same answer and is not taken again. Errors that concern the sender are of type
 // [*match.Problem].
 func (b *Inbox) Submit(f Form, from netip.Addr, now time.Time) (Receipt, error) {
-	if err := b.limit.take(from, now); err != nil {
+	if err := b.forms.take(from, now); err != nil {
 		return Receipt{}, err
 	}
 	c, words := f.Token.caseAndWords()
-	seal := f.Token.derive("form", f.Values().Encode())
+	mark := f.Token.derive("form", f.Values().Encode())
 	receipt := Receipt{1, c.String(), words, len(f.Pictures)}
 	r := record{V: 1, Case: c, State: Received, Received: now.UTC().Truncate(time.Second), Age: f.Age,
-		Words: newLock(words), Form: seal, Count: len(f.Pictures), Pictures: f.Pictures}
+		Words: newLock(words), Form: mark, Count: len(f.Pictures), Pictures: f.Pictures}
 	r.Changed = r.Received
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch before, err := b.read(c); {
-	case err == nil && hmac.Equal(before.Form, seal):
+	case err == nil && hmac.Equal(before.Form, mark):
 		return receipt, nil
 	case err == nil:
 		return Receipt{}, refused(http.StatusConflict, "other_form", "a form was sent before that began as this one and has other codes", "the one that was sent before counts; to send more, open the page again")
@@ -138,7 +166,7 @@ func (b *Inbox) Submit(f Form, from netip.Addr, now time.Time) (Receipt, error) 
 // Withdraw takes a case back. To withdraw it again is no error. A case that is
 // not there has the answer of wrong words.
 func (b *Inbox) Withdraw(w Withdrawal, from netip.Addr, now time.Time) (Receipt, error) {
-	if err := b.limit.take(from, now); err != nil {
+	if err := b.withdrawals.take(from, now); err != nil {
 		return Receipt{}, err
 	}
 	b.mu.Lock()
@@ -254,13 +282,42 @@ func (b *Inbox) readFile(sub string, c Case) (record, error) {
 	if err != nil {
 		return record{}, fmt.Errorf("submission: %w", err)
 	}
+	line, ok, err := b.unpack(c, text)
+	if err != nil {
+		return record{}, err
+	}
 	var r record
-	sum, line, _ := bytes.Cut(bytes.TrimSuffix(text, []byte("\n")), []byte(" "))
-	if string(sum) != fmt.Sprintf("%08x", crc32.ChecksumIEEE(line)) || json.Unmarshal(line, &r) != nil || r.V != 1 || r.Case != c || sub == caseDir && !r.State.settled() {
+	if !ok || json.Unmarshal(line, &r) != nil || r.V != 1 || r.Case != c || sub == caseDir && !r.State.settled() {
 		// The JSON error may hold a hash.
-		return record{}, fmt.Errorf("submission: the file of case %s in %s is damaged: restore it from a backup", c, filepath.Join(b.dir, sub))
+		return record{}, fmt.Errorf("submission: the file of case %s in %s is damaged, or encrypted with another key: restore it from a backup", c, filepath.Join(b.dir, sub))
 	}
 	return r, nil
+}
+
+// sealed is what an encrypted file begins with.
+const sealed = "sealed\n"
+
+// pack returns the file of a record: its JSON under a checksum, or encrypted,
+// bound to its case.
+func (b *Inbox) pack(c Case, line []byte) []byte {
+	if b.seal == nil {
+		return fmt.Appendf(nil, "%08x %s\n", crc32.ChecksumIEEE(line), line)
+	}
+	return b.seal.Seal([]byte(sealed), nil, line, []byte(c))
+}
+
+// unpack returns what was packed; ok is false if it is not that any more.
+func (b *Inbox) unpack(c Case, text []byte) (line []byte, ok bool, err error) {
+	box, is := bytes.CutPrefix(text, []byte(sealed))
+	switch {
+	case !is:
+		sum, line, _ := bytes.Cut(bytes.TrimSuffix(text, []byte("\n")), []byte(" "))
+		return line, string(sum) == fmt.Sprintf("%08x", crc32.ChecksumIEEE(line)), nil
+	case b.seal == nil:
+		return nil, false, fmt.Errorf("submission: the file of case %s is encrypted: give the key that the store was encrypted with", c)
+	}
+	line, err = b.seal.Open(nil, nil, box, []byte(c))
+	return line, err == nil, nil
 }
 
 // write writes a record, in place of the one before if there is one.
@@ -274,10 +331,13 @@ func (b *Inbox) write(sub string, r *record) error {
 	if err != nil {
 		return fmt.Errorf("submission: %w", err)
 	}
-	_, err = fmt.Fprintf(f, "%08x %s\n", crc32.ChecksumIEEE(line), line)
+	_, err = f.Write(b.pack(r.Case, line))
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(path+".tmp", path)
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(path+".tmp")) // it may hold hashes, and room
 	}
 	if err = errors.Join(err, syncDir(filepath.Dir(path))); err != nil {
 		return fmt.Errorf("submission: %w", err)

@@ -22,7 +22,7 @@ var (
 
 func open(t *testing.T, dir string) *Inbox {
 	t.Helper()
-	b, err := Open(dir)
+	b, err := Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,8 +229,17 @@ func TestWithdrawRefuses(t *testing.T) {
 }
 
 func TestDamage(t *testing.T) {
+	for name, key := range map[string][]byte{"plain": nil, "encrypted": make([]byte, 32)} {
+		t.Run(name, func(t *testing.T) { testDamage(t, key) })
+	}
+}
+
+func testDamage(t *testing.T, key []byte) {
 	dir := t.TempDir()
-	b := open(t, dir)
+	b, err := Open(dir, key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	one := submit(t, b, Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(1)}})
 	two := submit(t, b, Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(2)}})
 	path := filepath.Join(dir, newDir, string(withdrawal(t, one).Case))
@@ -254,6 +263,92 @@ func TestDamage(t *testing.T) {
 	}
 	if _, err := b.Withdraw(withdrawal(t, one), here, noon); err == nil {
 		t.Error("a damaged case is withdrawn")
+	}
+}
+
+// TestEncrypted looks for hashes in the files of an inbox with a key, and opens
+// it with other keys.
+func TestEncrypted(t *testing.T) {
+	dir, key := t.TempDir(), []byte(strings.Repeat("k", 32))
+	plain := submit(t, open(t, dir), Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(1)}})
+	b, err := Open(dir, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := submit(t, b, Form{Token: NewToken(), Age: Under18, Pictures: []Picture{invented(2)}})
+	kept := files(t, b.path(newDir, withdrawal(t, r).Case))
+	for _, h := range invented(2) {
+		if strings.Contains(kept, h.Text()) {
+			t.Errorf("a %s is in clear in the inbox", h.Kind)
+		}
+	}
+	if strings.Contains(kept, string(Under18)) {
+		t.Error("the age group is in clear in the inbox")
+	}
+	work := waiting(t, b)
+	if len(work) != 2 {
+		t.Fatalf("%d cases wait, want that from before the key too", len(work))
+	}
+	for _, w := range work {
+		if err := b.Done(w, 0, noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, one := range []Receipt{plain, r} {
+		if _, err := b.Withdraw(withdrawal(t, one), here, noon); err != nil {
+			t.Error(err)
+		}
+	}
+	for want, key := range map[string][]byte{"give the key": nil, "another key": []byte(strings.Repeat("l", 32))} {
+		other, err := Open(dir, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := other.Waiting(); len(got) != 0 || err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("without the key: %d cases wait, %v, want an error with %q", len(got), err, want)
+		}
+	}
+	// A file is bound to its case.
+	names := waiting(t, b)
+	one, two := b.path(newDir, names[0].Case), b.path(newDir, names[1].Case)
+	if err := os.Rename(one, two); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Waiting(); err == nil {
+		t.Error("the file of one case is taken for that of another")
+	}
+}
+
+// A write that fails leaves nothing behind, for it may hold hashes.
+func TestFailedWrite(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	submit(t, b, Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(1)}})
+	work := waiting(t, b)
+	if err := os.MkdirAll(filepath.Join(b.path(caseDir, work[0].Case), "in the way"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Done(work[0], 0, noon); err == nil {
+		t.Fatal("a file was put in the place of a folder")
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, "*", "*.tmp")); err != nil || len(left) != 0 {
+		t.Errorf("the write left %v, %v", left, err)
+	}
+	if got := waiting(t, b); len(got) != 1 || got[0].State != Received {
+		t.Errorf("waiting: %+v, want the case still", got)
+	}
+}
+
+// No flood of forms keeps a person from taking a case back.
+func TestFlood(t *testing.T) {
+	b := open(t, t.TempDir())
+	r := submit(t, b, Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(1)}})
+	b.forms.all = perHour
+	if _, err := b.Submit(Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(2)}}, here, noon); err == nil {
+		t.Error("a form beyond the bound is taken")
+	}
+	if _, err := b.Withdraw(withdrawal(t, r), here, noon); err != nil {
+		t.Errorf("a withdrawal in a flood of forms: %v", err)
 	}
 }
 

@@ -26,7 +26,7 @@ import (
 func startIntake(t *testing.T, p *helper.Page) *service {
 	t.Helper()
 	return startWith(t, func(c *Config) {
-		inbox, err := submission.Open(filepath.Join(t.TempDir(), "submissions"))
+		inbox, err := submission.Open(filepath.Join(t.TempDir(), "submissions"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
