@@ -172,7 +172,7 @@ func TestSubmittedListMode(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := Config{Store: st, Keys: keys, SubmittedList: "submitted", Log: slog.New(slog.DiscardHandler)}
-			if c.Submissions, err = submission.Open(t.TempDir()); err != nil {
+			if c.Submissions, err = submission.Open(t.TempDir(), nil); err != nil {
 				t.Fatal(err)
 			}
 			l := store.List{Name: "submitted", Mode: match.ModeReview}
@@ -210,7 +210,7 @@ func TestHeldSubmission(t *testing.T) {
 	if c.Keys, err = OpenKeys(dir); err != nil {
 		t.Fatal(err)
 	}
-	if c.Submissions, err = submission.Open(t.TempDir()); err != nil {
+	if c.Submissions, err = submission.Open(t.TempDir(), nil); err != nil {
 		t.Fatal(err)
 	}
 	srv, err := New(t.Context(), c)
@@ -267,7 +267,7 @@ func TestWithdrawMany(t *testing.T) {
 
 // A case is forgotten some time after it was withdrawn, and not before.
 func TestForgetSubmissions(t *testing.T) {
-	inbox, err := submission.Open(filepath.Join(t.TempDir(), "submissions"))
+	inbox, err := submission.Open(filepath.Join(t.TempDir(), "submissions"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
