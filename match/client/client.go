@@ -46,6 +46,9 @@ type Upload struct {
 	Backfill  bool   // it may wait for live uploads
 	Data      []byte // the file; or, if it is nil,
 	Hashes    []match.Hash
+	// Orientations has PDQ hashes looked up also as what they tell of their
+	// pictures turned and mirrored, which is less exact than sending the file.
+	Orientations bool
 }
 
 // Client asks one service. It is safe for concurrent use.
@@ -182,22 +185,25 @@ const maxAnswer = 4 << 20
 func (c *Client) ask(ctx context.Context, u Upload) (match.Answer, time.Duration, error) {
 	var line match.Line
 	path, kind, body := "/v1/match/hashes", "application/jsonl", []byte(nil)
+	query := url.Values{}
+	if u.Backfill {
+		query.Set("priority", "backfill")
+	}
 	if u.Data != nil {
-		query := url.Values{}
 		for name, value := range map[string]string{"content_id": u.ContentID, "surface": u.Surface} {
 			if value != "" {
 				query.Set(name, value)
 			}
 		}
-		if u.Backfill {
-			query.Set("priority", "backfill")
-		}
-		path, kind, body = "/v1/match?"+query.Encode(), "application/octet-stream", u.Data
+		path, kind, body = "/v1/match", "application/octet-stream", u.Data
 	} else {
 		var err error
-		if body, err = json.Marshal(match.Upload{ContentID: u.ContentID, Surface: u.Surface, Hashes: u.Hashes}); err != nil {
+		if body, err = json.Marshal(match.Upload{ContentID: u.ContentID, Surface: u.Surface, Hashes: u.Hashes, Orientations: u.Orientations}); err != nil {
 			return line.Answer, 0, err
 		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
 	}
 	r, err := http.NewRequestWithContext(ctx, "POST", c.o.URL+path, bytes.NewReader(body))
 	if err != nil {

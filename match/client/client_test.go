@@ -50,6 +50,7 @@ func TestRequests(t *testing.T) {
 		{ContentID: "7", Surface: "feed", Data: []byte("bytes")},
 		{ContentID: "7 &", Data: []byte{}, Backfill: true},
 		{ContentID: "7", Surface: "feed", Hashes: []match.Hash{{Kind: hash.KindMD5, Value: "00", Quality: hash.UnknownQuality}}},
+		{ContentID: "7", Backfill: true, Orientations: true, Hashes: []match.Hash{{Kind: hash.KindMD5, Value: "00", Quality: hash.UnknownQuality}}},
 	} {
 		if a, err := c.Match(t.Context(), u); err != nil || a.Act() != match.Allow {
 			t.Errorf("Match(%+v) = %+v, %v, want allow", u, a, err)
@@ -59,6 +60,7 @@ func TestRequests(t *testing.T) {
 		"Bearer secret POST /v1/match?content_id=7&surface=feed bytes",
 		"Bearer secret POST /v1/match?content_id=7+%26&priority=backfill ",
 		`Bearer secret POST /v1/match/hashes {"content_id":"7","surface":"feed","hashes":[{"kind":"md5","value":"00"}]}`,
+		`Bearer secret POST /v1/match/hashes?priority=backfill {"content_id":"7","hashes":[{"kind":"md5","value":"00"}],"orientations":true}`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("requests = %q, want %q", got, want)

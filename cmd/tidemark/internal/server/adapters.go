@@ -55,21 +55,26 @@ const (
 	maxAttachments = 16
 )
 
-// signed reads the body if it is signed as Mastodon does.
-func (s *Server) signed(c *call) bool {
+// signed reads the body and reports whether it is signed as Mastodon does.
+func (s *Server) signed(c *call) (bool, error) {
 	given, ok := strings.CutPrefix(c.r.Header.Get("X-Hub-Signature"), "sha256=")
 	sum, err := hex.DecodeString(given)
 	if s.Mastodon == nil || !ok || err != nil {
-		return false
+		return false, nil
 	}
+	leave, err := s.admitStranger(maxPost)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
 	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxPost))
 	if err != nil {
-		return false
+		return false, nil
 	}
 	mac := hmac.New(sha256.New, s.Mastodon.Secret)
 	mac.Write(body)
 	c.body = body
-	return hmac.Equal(sum, mac.Sum(nil))
+	return hmac.Equal(sum, mac.Sum(nil)), nil
 }
 
 // post is the part of a webhook's body that is read before it is known whether

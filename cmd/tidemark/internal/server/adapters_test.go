@@ -137,6 +137,11 @@ func TestMastodon(t *testing.T) {
 			t.Errorf("the metrics have no %s", line)
 		}
 	}
+	s.strangers.Add(s.bodies / strangersShare)
+	if code := s.problemCode(t, send(secret), 503); code != "busy" {
+		t.Errorf("while strangers send as much as they may: %s, want busy", code)
+	}
+	s.strangers.Add(-s.bodies / strangersShare)
 	if code := s.problemCode(t, send([]byte("another secret of 32 characters.")), 401); code != "no_key" {
 		t.Errorf("a wrong signature: %s, want no_key", code)
 	}

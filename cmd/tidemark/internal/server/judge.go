@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -89,7 +90,14 @@ func (s *Server) matchStream(c *call) error {
 // each, in order. It answers what it has before it waits for more, and reads no
 // more than it has answered, so a stream may go on for as long as both sides
 // like.
+//
+// The query may say that all of them are backfill. A key that ends while a stream
+// goes on ends the stream.
 func (s *Server) stream(c *call, limit int) error {
+	class, err := streamClass(c.r.URL.Query())
+	if err != nil {
+		return err
+	}
 	rc := http.NewResponseController(c.w)
 	if err := rc.EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return err
@@ -101,7 +109,12 @@ func (s *Server) stream(c *call, limit int) error {
 	lines.SetEscapeHTML(false)
 	in := &lineReader{limit: limit, hold: s.hold}
 	defer in.close()
-	in.r = &eager{c.r.Body, func() error {
+	in.r = &eager{Reader: c.r.Body, after: func() error {
+		if holder, err := s.Keys.holder(c.caller.SHA256, time.Now()); err != nil || holder == nil {
+			return errKeyEnded
+		}
+		return nil
+	}, before: func() error {
 		now := time.Now()
 		end := now.Add(idleTime)
 		if !in.began.IsZero() {
@@ -122,7 +135,6 @@ func (s *Server) stream(c *call, limit int) error {
 	if err := rc.Flush(); err != nil { // who waits for the status before the first line
 		return err
 	}
-	var err error
 	for n := 1; err == nil; n++ {
 		var text []byte
 		if text, err = in.next(); err != nil || len(bytes.TrimSpace(text)) == 0 {
@@ -131,7 +143,7 @@ func (s *Server) stream(c *call, limit int) error {
 		if err = c.pace(s.draining); err != nil {
 			break
 		}
-		if err := lines.Encode(s.line(c, n, text)); err != nil {
+		if err := lines.Encode(s.line(c, class, n, text)); err != nil {
 			return err
 		}
 	}
@@ -139,6 +151,8 @@ func (s *Server) stream(c *call, limit int) error {
 	case err == io.EOF:
 	case err == bufio.ErrTooLong:
 		lines.Encode(badLine("", match.TooLarge, fmt.Errorf("a line has more than %d bytes", limit)))
+	case err == errKeyEnded:
+		lines.Encode(badLine("", "no_key", errors.New("the key is not valid any more: send the rest with another one")))
 	case err == errBusy:
 		lines.Encode(badLine("", busyLine, errors.New("more is being judged than fits in memory: send the rest again")))
 	case s.draining.Err() != nil:
@@ -152,17 +166,44 @@ func (s *Server) stream(c *call, limit int) error {
 // busyLine is the code of a line that was not judged because too much else is.
 const busyLine match.Reason = "busy"
 
-// eager calls before each read what has to be done before it may block.
+// errKeyEnded is the error of a stream whose key was revoked or expired.
+var errKeyEnded = errors.New("server: the key has ended")
+
+// streamClass returns how urgent the uploads of a stream are. Of what the query of
+// a single upload may say, the rest is said in each line.
+func streamClass(query url.Values) (class, error) {
+	var u upload
+	for name, values := range query {
+		if name != "priority" {
+			return live, badRequest("%.40q is not known in the query of a stream: there is priority, and each line has its own content_id and surface", name)
+		}
+		for _, v := range values {
+			if err := u.set(name, v); err != nil {
+				return live, err
+			}
+		}
+	}
+	return u.class, nil
+}
+
+// eager calls before each read what has to be done before it may block, and
+// after it what may keep from the caller what was read.
 type eager struct {
 	io.Reader
-	before func() error
+	before, after func() error
 }
 
 func (e *eager) Read(p []byte) (int, error) {
 	if err := e.before(); err != nil {
 		return 0, err
 	}
-	return e.Reader.Read(p)
+	n, err := e.Reader.Read(p)
+	if n > 0 {
+		if err := e.after(); err != nil {
+			return 0, err
+		}
+	}
+	return n, err
 }
 
 // pace waits until the caller's rate allows another line.
@@ -186,7 +227,7 @@ func (c *call) pace(draining context.Context) error {
 }
 
 // line returns what is answered to a line of a stream.
-func (s *Server) line(c *call, n int, text []byte) any {
+func (s *Server) line(c *call, class class, n int, text []byte) any {
 	start := time.Now()
 	name := fmt.Sprintf("line %d", n)
 	// What is decoded of a line is smaller than it is.
@@ -202,12 +243,19 @@ func (s *Server) line(c *call, n int, text []byte) any {
 		return badLine(name, match.Invalid, errors.New("it is no JSON object with content_id, surface, and hashes or file"))
 	}
 	if l.File == nil {
+		if class == backfill {
+			leave, err := s.gate.enter(c.r.Context(), class, 0)
+			if err != nil {
+				return lineProblem(cmp.Or(l.ContentID, name), err)
+			}
+			defer leave()
+		}
 		return c.show(s.judge(c.r.Context(), engine.Request{Input: l.ContentID, Surface: l.Surface, Hashes: l.Hashes, Orientations: l.Orientations}, "hashes", start))
 	}
 	if len(l.Hashes) > 0 || l.Orientations {
 		return badLine(cmp.Or(l.ContentID, name), match.Invalid, errors.New("it has a file, so that hashes and orientations mean nothing: leave them out"))
 	}
-	u := &upload{contentID: l.ContentID, surface: l.Surface, file: l.File}
+	u := &upload{contentID: l.ContentID, surface: l.Surface, class: class, file: l.File}
 	if limit := cmp.Or(s.Limits.Bytes, media.DefaultLimits.Bytes); int64(len(l.File)) > limit {
 		return badLine(cmp.Or(l.ContentID, name), match.TooLarge, fmt.Errorf("the file has more than %d bytes", limit))
 	}
@@ -216,10 +264,15 @@ func (s *Server) line(c *call, n int, text []byte) any {
 	}
 	a, err := s.judgeFile(c.r.Context(), u, start)
 	if err != nil {
-		p := problemOf(err)
-		return badLine(cmp.Or(l.ContentID, name), match.Reason(p.Code), errors.New(p.Detail))
+		return lineProblem(cmp.Or(l.ContentID, name), err)
 	}
 	return c.show(a)
+}
+
+// lineProblem is the line of an upload that was not judged.
+func lineProblem(input string, err error) errorLine {
+	p := problemOf(err)
+	return badLine(input, match.Reason(p.Code), errors.New(p.Detail))
 }
 
 // errorLine stands in the place of an answer to a line that is no upload.

@@ -333,12 +333,18 @@ type caller struct {
 
 // find returns the caller who shows a token, nil if the token opens nothing now.
 func (k *Keys) find(token string, now time.Time) (*caller, error) {
+	return k.holder(sumOf(token), now)
+}
+
+// holder returns the caller whose key has a SHA-256, nil if that opens nothing
+// now.
+func (k *Keys) holder(sum string, now time.Time) (*caller, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := k.refresh(); err != nil {
 		return nil, err
 	}
-	c := k.bySum[sumOf(token)]
+	c := k.bySum[sum]
 	if c == nil || !c.Valid(now) {
 		return nil, nil
 	}

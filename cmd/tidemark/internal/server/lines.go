@@ -78,6 +78,21 @@ func (l *lineReader) close() {
 	l.buf, l.from, l.to = nil, 0, 0
 }
 
+// strangersShare is the share of the memory for bodies that callers who have no
+// key may take of it, all together: they keep nobody else's uploads out.
+const strangersShare = 8
+
+// admitStranger counts n bytes of a body whose sender is not known yet until leave
+// is called. The error is errBusy if that is too much.
+func (s *Server) admitStranger(n int64) (leave func(), err error) {
+	leave = func() { s.strangers.Add(-n) }
+	if s.strangers.Add(n) > s.bodies/strangersShare {
+		leave()
+		return nil, errBusy
+	}
+	return leave, nil
+}
+
 // hold counts n more bytes of bodies that are held, or fewer if n is negative.
 // The error is errBusy if that is too much, and then they are not counted.
 func (s *Server) hold(n int64) error {

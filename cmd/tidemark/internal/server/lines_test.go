@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/helper"
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/hash/media"
 	"github.com/tidemark-project/tidemark/match"
@@ -150,4 +153,75 @@ func turnedRaccoon(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return p.Frames[0].Full.Dihedral[hash.Rotate90].String()
+}
+
+// TestStreamKey revokes a key while its stream goes on: what comes after that is
+// not judged.
+func TestStreamKey(t *testing.T) {
+	s := start(t)
+	key, token, err := s.Keys.Create(Key{Name: "short", Scopes: []Scope{ScopeMatch}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tokens["short"] = token
+	body, in := io.Pipe()
+	defer in.Close()
+	resp, err := http.DefaultClient.Do(s.request(t, "short", "POST", "/v1/match/stream", body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	out := bufio.NewReader(resp.Body)
+	line := fmt.Sprintf(`{"surface":"feed","hashes":[{"kind":"pdq","value":%q}]}`+"\n", raccoonPDQ(t))
+	io.WriteString(in, line)
+	if text, err := out.ReadString('\n'); err != nil || !strings.Contains(text, `"review"`) {
+		t.Fatalf("answer = %q, %v, want review", text, err)
+	}
+	if _, err := s.Keys.Revoke(key.ID, time.Now(), "ana"); err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(in, line)
+	if rest, err := io.ReadAll(out); err != nil || !strings.Contains(string(rest), `"code":"no_key"`) || strings.Contains(string(rest), "review") {
+		t.Errorf("after the key was revoked: %q, %v, want an error line and the end", rest, err)
+	}
+}
+
+// TestStreamPriority has no place for backfill: a stream that says it is backfill
+// is refused line by line, another one is answered.
+func TestStreamPriority(t *testing.T) {
+	s := start(t)
+	s.gate = &gate{}
+	line := fmt.Sprintf(`{"surface":"feed","hashes":[{"kind":"pdq","value":%q}]}`, raccoonPDQ(t))
+	for query, want := range map[string]string{"": `"review"`, "?priority=live": `"review"`, "?priority=backfill": `"busy"`} {
+		var text string
+		if s.call(t, "match", "POST", "/v1/match/hashes"+query, line, &text); !strings.Contains(text, want) {
+			t.Errorf("a stream with %q = %s, want %s", query, text, want)
+		}
+	}
+	for _, query := range []string{"?surface=feed", "?priority=high"} {
+		if code := s.problemCode(t, s.request(t, "match", "POST", "/v1/match/stream"+query, strings.NewReader(line)), 400); code != "bad_request" {
+			t.Errorf("a stream with %q: %s, want bad_request", query, code)
+		}
+	}
+}
+
+// TestStrangers has senders without a key send as much at a time as they may: a
+// form waits, an upload does not.
+func TestStrangers(t *testing.T) {
+	s := startIntake(t, helper.Default())
+	s.strangers.Add(s.bodies / strangersShare)
+	form := formOf(t, "md5:"+strings.Repeat("0f", 16)).Values()
+	if status, _, body := s.post(t, "/v1/submissions", "application/json", form); status != http.StatusServiceUnavailable || !strings.Contains(body, `"busy"`) {
+		t.Errorf("a form = %d %s, want busy", status, body)
+	}
+	if got := s.call(t, "match", "POST", "/v1/match?surface=feed", "x", nil); got != http.StatusOK {
+		t.Errorf("an upload = %d, want 200", got)
+	}
+	s.strangers.Add(-s.bodies / strangersShare)
+	if status, _, body := s.post(t, "/v1/submissions", "application/json", form); status != http.StatusOK {
+		t.Errorf("a form afterwards = %d %s, want 200", status, body)
+	}
+	if n := s.strangers.Load(); n != 0 {
+		t.Errorf("%d bytes are counted after all of them, want 0", n)
+	}
 }

@@ -91,12 +91,13 @@ const (
 // [Server.Run].
 type Server struct {
 	Config
-	engine  *engine.Engine
-	gate    *gate
-	bodies  int64        // bytes of bodies that may be held
-	memory  atomic.Int64 // bytes of bodies that are held
-	hashers sync.Pool    // of *media.Hasher
-	metrics *metrics
+	engine    *engine.Engine
+	gate      *gate
+	bodies    int64        // bytes of bodies that may be held
+	memory    atomic.Int64 // bytes of bodies that are held
+	strangers atomic.Int64 // bytes that senders without a key are let send now
+	hashers   sync.Pool    // of *media.Hasher
+	metrics   *metrics
 
 	refreshing sync.Mutex
 	bringing   sync.Mutex            // of submissions to their list
@@ -355,8 +356,10 @@ func (s *Server) handle(route Route, c *call) (err error) {
 
 // authorize finds out who calls and whether they may.
 func (s *Server) authorize(route Route, c *call) error {
-	if route.Scope == scopeSigned && s.signed(c) {
-		return nil
+	if route.Scope == scopeSigned {
+		if ok, err := s.signed(c); ok || err != nil {
+			return err
+		}
 	}
 	token, ok := strings.CutPrefix(c.r.Header.Get("Authorization"), "Bearer ")
 	if _, password, basic := c.r.BasicAuth(); basic { // of callers that can put it into an address alone

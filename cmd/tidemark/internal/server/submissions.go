@@ -84,9 +84,14 @@ func (s *Server) answerForm(c *call, take func(from netip.Addr) (submission.Rece
 		return errNoIntake
 	}
 	from, err := netip.ParseAddrPort(c.r.RemoteAddr)
+	var leave func()
+	if err == nil {
+		leave, err = s.admitStranger(submission.MaxBody)
+	}
 	var receipt submission.Receipt
 	if err == nil {
 		receipt, err = take(from.Addr())
+		leave()
 	}
 	if s.Helper == nil || !strings.Contains(c.r.Header.Get("Accept"), "text/html") {
 		if err != nil {
