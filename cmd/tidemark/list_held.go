@@ -221,7 +221,7 @@ type listRollbackCmd struct {
 func (listRollbackCmd) Help() string {
 	return `
 Takes the list back by a new change that undoes the later ones: the chain only grows, and the new
-change can be undone in turn. What was erased does not come back. What a source sent is not fetched
+change can be undone in turn. What was erased or withdrawn does not come back. What a source sent is not fetched
 again.
 
 Examples:
@@ -266,7 +266,7 @@ func (c *listRollbackCmd) Run(ctx context.Context, s *session) error {
 			s.say("change %d of %s undoes %s: the list is what it was after change %d", a.Status.Version.Seq, c.Name, count(int(head-to), "change"), to)
 		}
 		if a.Lost > 0 {
-			s.say("but for %s that are erased and did not come back", count(a.Lost, "entry"))
+			s.say("but for %s that are erased or withdrawn, and did not come back", count(a.Lost, "entry"))
 		}
 		s.tellGrown(ctx, st, a.Status)
 		return s.printApplied(a)

@@ -189,7 +189,7 @@ func (c *listEraseCmd) Run(ctx context.Context, s *session) error {
 			if err := st.Audit(ctx, eventOf("list.withdraw", l, c.Reason, c.Entries...)); err != nil {
 				return err
 			}
-			if _, err := st.Apply(ctx, c.Name, store.Change{Delete: c.Entries, Note: "withdrawal"}); err != nil {
+			if _, err := st.Apply(ctx, c.Name, store.Change{Delete: c.Entries, Note: store.Withdrawal}); err != nil {
 				return err
 			}
 			before = time.Now()

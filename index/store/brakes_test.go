@@ -541,6 +541,35 @@ func TestRollback(t *testing.T) {
 }
 
 // A rollback passes the brakes, and what is erased stays gone.
+// What a person took back stays away, whatever versions of it there were.
+func TestRollbackOfWithdrawn(t *testing.T) {
+	s := open(t, t.TempDir())
+	create(t, s, "a")
+	apply(t, s, "a", Change{Put: numbered(0, 10, 0)})
+	apply(t, s, "a", Change{Put: numbered(3, 5, 1), Delete: []string{"e0008"}})
+	apply(t, s, "a", Change{Delete: []string{"e0003"}, Note: Withdrawal})
+	apply(t, s, "a", Change{Delete: []string{"e0007"}})
+	for _, to := range []uint64{2, 1} {
+		a, err := s.Rollback(t.Context(), "a", to)
+		if err != nil || a.Lost != 1 {
+			t.Errorf("Rollback to %d = %+v, %v, want one entry lost", to, a, err)
+		}
+		want := map[string]Entry{}
+		for _, e := range numbered(0, 10, 0) {
+			want[e.ID] = e
+		}
+		delete(want, "e0003")
+		if to == 2 {
+			delete(want, "e0008")
+			want["e0004"] = numbered(4, 5, 1)[0]
+		}
+		if got := entries(t, s, "a"); !sameEntries(got, want) {
+			t.Errorf("after a rollback to %d there are %d entries, want %d", to, len(got), len(want))
+		}
+	}
+	verify(t, s)
+}
+
 func TestRollbackOfErased(t *testing.T) {
 	s := braked(t, DefaultBrakes)
 	apply(t, s, "a", Change{Delete: []string{"e0001"}})

@@ -111,8 +111,8 @@ type Applied struct {
 	// match too many uploads; the audit log names their entries.
 	Flooding   int
 	Structured int // hashes of these entries that match everything like them: see [Structured]
-	// Lost are entries that did not come back: by a rollback since they are erased,
-	// by a held change since they were deleted after it was held.
+	// Lost are entries that did not come back: by a rollback since they are erased or
+	// withdrawn, by a held change since they were deleted after it was held.
 	Lost int
 }
 
