@@ -174,6 +174,7 @@ func (c *listAcceptCmd) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		s.say("applied change %d, which %s held", id, c.Name)
+		s.tellOdd(a)
 		if a.Lost > 0 {
 			s.say("but for %s deleted since it was held", count(a.Lost, "entry"))
 		}

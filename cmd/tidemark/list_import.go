@@ -110,6 +110,7 @@ func (c *listImportCmd) tell(s *session, rep hashfile.Report) error {
 	if a.Quarantined > 0 {
 		s.say("quarantined %s: kept, but not matched; \"tidemark list quarantine %s\" shows which, and why", count(a.Quarantined, "hash"), c.Name)
 	}
+	s.tellOdd(a)
 	l := imported{1, c.Name, rep.Hashes, rep.Bad, a.Added, a.Replaced, a.Unchanged, a.Quarantined, a.Status.Entries, a.Status.Version.Seq, a.Status.Version.Root}
 	if s.json {
 		return jsonLines(s.stdout).Encode(l)
@@ -119,6 +120,16 @@ func (c *listImportCmd) tell(s *session, rep hashfile.Report) error {
 	t.row(l.List, strconv.Itoa(l.Added), strconv.Itoa(l.Replaced), strconv.Itoa(l.Unchanged), strconv.Itoa(l.Quarantined),
 		strconv.Itoa(l.Bad), strconv.Itoa(l.Entries), strconv.FormatUint(l.Seq, 10), s.short(l.Root))
 	return t.flush()
+}
+
+// tellOdd says which hashes of a change a person should look at.
+func (s *session) tellOdd(a store.Applied) {
+	if a.Structured > 0 {
+		s.say("%s that came to %s of a shape that unrelated pictures share, such as bands or a logo on white: what matches them goes to review at most", count(a.Structured, "hash"), a.Status.Name)
+	}
+	if a.Flooding > 0 {
+		s.say("quarantined %s of %s that match too many uploads", count(a.Flooding, "hash"), a.Status.Name)
+	}
 }
 
 // countingReader shows how much of a file is read.

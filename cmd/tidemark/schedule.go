@@ -177,6 +177,9 @@ func keepInStep(ctx context.Context, st *store.Store, jobs []*syncJob, runs *led
 			return
 		}
 		for _, a := range e.report.Lists {
+			if a.Structured+a.Flooding > 0 {
+				log.Warn("hashes to look at", "list", a.Status.Name, "structured", a.Structured, "flooding", a.Flooding)
+			}
 			srv.TellGrown(a.Status)
 		}
 	})

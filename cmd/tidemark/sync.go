@@ -186,6 +186,7 @@ func (s *session) syncAll(ctx context.Context, st *store.Store, runs *ledger.Run
 			failed = append(failed, e.err)
 		}
 		for _, a := range e.report.Lists {
+			s.tellOdd(a)
 			if err := s.checkGrown(ctx, st, s.sources.file, a.Status); err != nil {
 				s.say("%v", err)
 			}
