@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -168,13 +169,15 @@ func TestOneMoment(t *testing.T) {
 	wg.Wait()
 }
 
-// TestFollow changes a list at random and compares an engine that is refreshed
-// with one that reads the list whole.
+// TestFollow changes a list at random, takes changes back and entries out of
+// matching and in again, makes the list anew once, and compares an engine that is
+// refreshed with one that reads the list whole.
 func TestFollow(t *testing.T) {
 	w := newWorld(11)
 	st := open(t)
 	entries := w.entries(400)
-	create(t, st, store.List{Name: "list", Mode: match.ModeReview, Brakes: store.Brakes{Shrink: store.Off, Growth: store.Off, Flood: store.Off}}, entries...)
+	made := store.List{Name: "list", Mode: match.ModeReview, Brakes: store.Brakes{Shrink: store.Off, Growth: store.Off, Flood: store.Off}}
+	create(t, st, made, entries...)
 	p := match.Policy{Lists: map[string]match.ListPolicy{"list": {Mode: match.ModeReview, Opinions: map[match.Opinion]match.Mode{match.Negative: match.ModeObserve}}}}
 	e := start(t, st, p)
 	followed, whole, matched := 0, 0, 0
@@ -202,6 +205,30 @@ func TestFollow(t *testing.T) {
 			apply(t, st, "list", store.Change{Delete: []string{entries[round].ID}})
 			if _, err := st.Erase(t.Context(), "list", time.Now().Add(time.Hour)); err != nil {
 				t.Fatal(err)
+			}
+		}
+		if round%3 == 1 {
+			if _, err := st.Quarantine(t.Context(), "list", entries[w.IntN(len(entries))].ID, w.IntN(3) > 0, ""); err != nil && !errors.Is(err, store.ErrNoEntry) {
+				t.Fatal(err)
+			}
+		}
+		if round%7 == 6 {
+			status, err := st.Status(t.Context(), "list")
+			if err == nil {
+				_, err = st.Rollback(t.Context(), "list", status.Version.Seq-uint64(1+w.IntN(3)))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if round == 25 { // as many changes as before, so that only the list's id tells
+			seq := e.state.Load().lists["list"].status.Version.Seq
+			if err := st.Remove(t.Context(), "list"); err != nil {
+				t.Fatal(err)
+			}
+			create(t, st, made, entries[:300]...)
+			for n := range seq + 1 {
+				apply(t, st, "list", store.Change{Put: []store.Entry{entries[300+n%100]}, Delete: []string{entries[300+(n+50)%100].ID}})
 			}
 		}
 		if err := e.Refresh(t.Context()); err != nil {
