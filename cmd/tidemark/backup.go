@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/ingest/submission"
 )
 
 // storeOptions returns what the settings say of the store.
@@ -73,7 +75,8 @@ type backupCmd struct {
 func (backupCmd) Help() string {
 	return `
 Writes all lists with their chains and held changes, the audit log and the keys of the HTTP service
-to a folder, and reads them back. What is there from an earlier backup and still holds is kept, so
+to a folder, and reads them back. The inbox of submissions, the folder "submissions" of the store, is
+not in it: copy that too, or the people who submitted can't take their cases back. What is there from an earlier backup and still holds is kept, so
 that the next one writes what is new, and one that was cut short goes on where it ended. Until the
 last file is written, the folder holds the earlier backup. What was erased goes from it as well: to
 keep an older state, copy the folder.
@@ -106,6 +109,9 @@ func (c *backupCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
+		if s.hasInbox() {
+			s.say("the inbox of submissions is not in it: copy the folder %s too, or the people who submitted can't take their cases back", filepath.Join(s.Store, submissionsDir))
+		}
 		if s.json {
 			return jsonLines(s.stdout).Encode(newBackupLine(b))
 		}
@@ -115,6 +121,12 @@ func (c *backupCmd) Run(ctx context.Context, s *session) error {
 		}
 		return nil
 	})
+}
+
+// hasInbox reports whether the store's folder has an inbox of submissions.
+func (s *session) hasInbox() bool {
+	_, err := os.Stat(filepath.Join(s.Store, submissionsDir))
+	return err == nil
 }
 
 func newBackupLine(b store.Backup) backupLine {
@@ -132,9 +144,10 @@ func (restoreCmd) Help() string {
 	return `
 Makes a store of a backup in the folder that --store names, which has to be missing or empty. The
 keys of the HTTP service stay in the backup, which does not know of those that were revoked since,
-unless --keys is given: then revoke them again. Each list is computed anew from its chain, and the folder appears only if all have the roots
-that the backup names. A list that may not be redistributed needs a reason, which the audit log of the
-new store keeps. With --encryption-key-file a plain backup becomes an encrypted store.
+unless --keys is given: then revoke them again. The folder "submissions", which a backup does not hold,
+is to be copied into the store before it serves. Each list is computed anew from its chain, and the
+folder appears only if all have the roots that the backup names. A list that may not be redistributed
+needs a reason, which the audit log of the new store keeps. With --encryption-key-file a plain backup becomes an encrypted store.
 
 Examples:
 
@@ -181,8 +194,8 @@ type keyRotateCmd struct {
 
 func (keyRotateCmd) Help() string {
 	return `
-Encrypts the store with another master key, while no server runs. The data keys are encrypted anew,
-the data is not, so it takes a moment. Backups from before still need the key from before.
+Encrypts the store with another master key, while no server runs. The data keys and the inbox of
+submissions are encrypted anew, the data is not, so it takes a moment. Backups from before still need the key from before.
 
 Examples:
 
@@ -202,8 +215,18 @@ func (c *keyRotateCmd) Run(ctx context.Context, s *session) error {
 	if from == nil {
 		return errors.New("name the present key with --encryption-key-file")
 	}
-	// Told first: a key is never changed without a record.
-	err = s.withStore(false, func(st *store.Store) error { return st.Audit(ctx, store.Event{Do: "key.rotate"}) })
+	// Told first: a key is never changed without a record. The inbox goes before the
+	// store, for what is cut short in between is mended by the same command.
+	err = s.withStore(false, func(st *store.Store) error {
+		if err := st.Audit(ctx, store.Event{Do: "key.rotate"}); err != nil || !s.hasInbox() {
+			return err
+		}
+		inbox, err := submission.Open(filepath.Join(s.Store, submissionsDir), from)
+		if err != nil {
+			return err
+		}
+		return inbox.Rekey(to)
+	})
 	if err == nil {
 		err = store.RotateKey(s.Store, from, to)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -180,6 +181,45 @@ func TestSubmitRefused(t *testing.T) {
 		if code, _, stderr := runWith(t, "", "submit", "--yes", "--to", to, cat); code != exitFailure || !strings.Contains(stderr, "--to") {
 			t.Errorf("--to %s: exit %d: %s", to, code, stderr)
 		}
+	}
+}
+
+// The master key of a store is that of its inbox of submissions, too.
+func TestKeyRotateInbox(t *testing.T) {
+	dir := t.TempDir()
+	var keys [2][]byte
+	var names [2]string
+	for i := range keys {
+		keys[i] = bytes.Repeat([]byte{byte(i + 1)}, 32)
+		names[i] = filepath.Join(dir, fmt.Sprintf("%d.key", i))
+		if err := os.WriteFile(names[i], keys[i], 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := filepath.Join(dir, "store")
+	if code, _, stderr := runWith(t, "", "list", "create", "submitted", "--store", data, "--encryption-key-file", names[0]); code != 0 {
+		t.Fatal(stderr)
+	}
+	inbox, err := submission.Open(filepath.Join(data, submissionsDir), keys[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := submission.ParsePicture("md5:" + strings.Repeat("0", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := submission.Form{Token: submission.NewToken(), Age: submission.Adult, Pictures: []submission.Picture{p}}
+	if _, err := inbox.Submit(f, netip.MustParseAddr("127.0.0.1"), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := runWith(t, "", "key", "rotate", "--store", data, "--encryption-key-file", names[0], "--new-key-file", names[1]); code != 0 {
+		t.Fatal(stderr)
+	}
+	if inbox, err = submission.Open(filepath.Join(data, submissionsDir), keys[1]); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := inbox.Waiting(); err != nil || len(got) != 1 {
+		t.Errorf("under the new key %d cases wait, %v, want 1", len(got), err)
 	}
 }
 

@@ -115,6 +115,39 @@ func newSeal(key []byte) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
+// Rekey encrypts all files with another key, which the inbox has from then on.
+// One that was cut short goes on where it ended; the error names a file that
+// neither key reads, and leaves the inbox with its key.
+func (b *Inbox) Rekey(key []byte) error {
+	seal, err := newSeal(key)
+	if err != nil {
+		return fmt.Errorf("submission: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	to := &Inbox{dir: b.dir, seal: seal}
+	for _, sub := range []string{newDir, caseDir} {
+		files, err := os.ReadDir(filepath.Join(b.dir, sub))
+		if err != nil {
+			return fmt.Errorf("submission: %w", err)
+		}
+		for _, file := range files {
+			c := Case(file.Name())
+			r, err := b.readFile(sub, c)
+			if err == nil {
+				err = to.write(sub, &r)
+			} else if _, done := to.readFile(sub, c); done == nil {
+				err = nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	b.seal = seal
+	return nil
+}
+
 // Wake returns a channel that gets a value when something came to wait.
 func (b *Inbox) Wake() <-chan struct{} { return b.wake }
 

@@ -319,6 +319,49 @@ func TestEncrypted(t *testing.T) {
 	}
 }
 
+// An inbox gets another key, also when that was cut short before.
+func TestRekey(t *testing.T) {
+	dir, one, two := t.TempDir(), []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
+	reopen := func(key []byte) *Inbox {
+		b, err := Open(dir, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b := reopen(one)
+	waits := submit(t, b, Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(1)}})
+	listed := submit(t, b, Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(2)}})
+	for _, w := range waiting(t, b) {
+		if w.Case == withdrawal(t, listed).Case {
+			if err := b.Done(w, 0, noon); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := b.Rekey(two); err != nil {
+		t.Fatal(err)
+	}
+	// It has the new key, and so does a case that comes now: as if all but this
+	// one had been left when a rekeying was cut short.
+	submit(t, b, Form{Token: NewToken(), Age: Adult, Pictures: []Picture{invented(3)}})
+	if err := reopen(one).Rekey(two); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+	b = reopen(two)
+	if got := waiting(t, b); len(got) != 2 {
+		t.Errorf("%d cases wait under the new key, want 2", len(got))
+	}
+	for _, r := range []Receipt{waits, listed} {
+		if _, err := b.Withdraw(withdrawal(t, r), here, noon); err != nil {
+			t.Errorf("under the new key: %v", err)
+		}
+	}
+	if err := reopen(one).Rekey(one); err == nil || !strings.Contains(err.Error(), "another key") {
+		t.Errorf("Rekey of what neither key reads: error %v", err)
+	}
+}
+
 // A write that fails leaves nothing behind, for it may hold hashes.
 func TestFailedWrite(t *testing.T) {
 	dir := t.TempDir()
