@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/ingest"
 	"github.com/tidemark-project/tidemark/ingest/feedback"
 )
 
@@ -30,8 +31,8 @@ func (feedbackVoteCmd) Help() string {
 	return `
 The vote counts here at once, before what others think of the entry, where the list's "opinions" in
 the configuration file say what follows. It takes the place of an earlier vote on the entry, and the
-same vote twice is one. "feedback send" sends it to the list's source, if the source has
-"feedback: true".
+same vote twice is one. "serve", "sync --watch" and "feedback send" send it to the list's source, if
+the source has "feedback: true".
 
 What is sent of the reason: to NCMEC, which of its reasons it is; to StopNCII, a reason of one word,
 as a tag; to ThreatExchange, nothing. The audit log keeps it whole.
@@ -190,6 +191,14 @@ type sentVotes struct {
 	Next    *time.Time `json:"next,omitempty"`
 }
 
+func newSentVotes(list string, r feedback.Report) sentVotes {
+	l := sentVotes{V: 1, List: list, Sent: r.Sent, Refused: r.Refused, Waiting: r.Waiting}
+	if !r.Next.IsZero() {
+		l.Next = &r.Next
+	}
+	return l
+}
+
 func (c *feedbackSendCmd) Run(ctx context.Context, s *session) error {
 	voters := s.voters()
 	names := c.Names
@@ -219,11 +228,7 @@ func (c *feedbackSendCmd) Run(ctx context.Context, s *session) error {
 					failed = err
 				}
 			}
-			l := sentVotes{V: 1, List: name, Sent: report.Sent, Refused: report.Refused, Waiting: report.Waiting}
-			if !report.Next.IsZero() {
-				l.Next = &report.Next
-			}
-			lines = append(lines, l)
+			lines = append(lines, newSentVotes(name, report))
 		}
 		if err := s.printSentVotes(lines); err != nil {
 			return err
@@ -241,15 +246,18 @@ func (c *feedbackSendCmd) Run(ctx context.Context, s *session) error {
 // sendVotes sends the votes on the entries of a list to the source of another, or
 // of its own.
 func (s *session) sendVotes(ctx context.Context, st *store.Store, list, owner string) (feedback.Report, error) {
-	config := s.sources.file.Lists[owner].Source
-	source, closeSource, err := config.open()
+	source, closeSource, err := s.sources.file.Lists[owner].Source.open()
 	if err != nil {
 		return feedback.Report{}, err
 	}
 	defer closeSource()
+	return sendVotes(ctx, st, list, source)
+}
+
+func sendVotes(ctx context.Context, st *store.Store, list string, source ingest.Source) (feedback.Report, error) {
 	voter, ok := source.(feedback.Voter)
 	if !ok {
-		return feedback.Report{}, fmt.Errorf("a source of kind %s takes no votes", config.Kind)
+		return feedback.Report{}, fmt.Errorf("the source of %s takes no votes", list)
 	}
 	return feedback.Send(ctx, st, list, voter)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"slices"
@@ -90,5 +91,67 @@ func TestFeedbackVerbs(t *testing.T) {
 	out, _ = do(0, "audit", "show")
 	if !strings.Contains(out, `"do":"feedback.vote"`) || !strings.Contains(out, `"do":"feedback.sent"`) || strings.Contains(out, strings.Repeat("b", 32)) {
 		t.Errorf("the audit log does not tell of votes, or tells hashes: %s", out)
+	}
+}
+
+// TestWatchSendsVotes gives votes and has "sync --watch" take them to the source,
+// each once, if the source's configuration says so.
+func TestWatchSendsVotes(t *testing.T) {
+	n, config, args := newSource(t)
+	platform, service := fakes.Member{ID: "7002", Name: "Example Platform B"}, fakes.Member{ID: "7003", Name: "Take It Down"}
+	n.Put(fakes.Record{Member: platform, ID: "a", Prints: []fakes.Print{{Name: "md5", Text: strings.Repeat("a", 32)}}})
+	n.Put(fakes.Record{Member: service, ID: "c", Prints: []fakes.Print{{Name: "md5", Text: strings.Repeat("c", 32)}}})
+	n.Advance(time.Minute)
+	for _, verb := range []string{"sync", "feedback vote ncmec 7002-a up --reason seen", "feedback vote take-it-down 7003-c up --reason seen"} {
+		if code, _, errs := tidemark(t, "", append(args, strings.Fields(verb)...)...); code != 0 {
+			t.Fatalf("%s = %d: %s", verb, code, errs)
+		}
+	}
+	// watch returns what was said until both lists were told of, and their votes if
+	// that is wanted.
+	watch := func(votes bool) string {
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		out, errs := &watched{changed: make(chan string, 64)}, &watched{changed: make(chan string, 64)}
+		ended := make(chan int, 1)
+		go func() { ended <- run(ctx, append(args, "sync", "--watch"), strings.NewReader(""), out, errs) }()
+		said := <-out.changed
+		for votes && strings.Count(said, "1 vote sent") < 2 {
+			select {
+			case text := <-errs.changed:
+				said += text
+			case code := <-ended:
+				t.Fatalf("sync --watch = %d after it said %s", code, said)
+			}
+		}
+		stop()
+		if code := <-ended; code != 0 {
+			t.Errorf("sync --watch = %d, want 0", code)
+		}
+		return said
+	}
+	change := func(from, to string) {
+		t.Helper()
+		text, err := os.ReadFile(config)
+		if err == nil {
+			err = os.WriteFile(config, []byte(strings.Replace(string(text), from, to, 1)), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	change("{kind: ncmec,", "{kind: ncmec, every: 1s,")
+	if watch(false); len(n.Votes()) > 0 {
+		t.Errorf("the source got %q without leave to send it", n.Votes())
+	}
+	change("{kind: ncmec,", "{kind: ncmec, feedback: true,")
+	watch(true)
+	watch(false)
+	if got, want := slices.Sorted(slices.Values(n.Votes())), []string{"7002-a MD5 affirmative", "7003-c MD5 affirmative"}; !slices.Equal(got, want) {
+		t.Errorf("the source got %q, want %q", got, want)
+	}
+	_, told, _ := tidemark(t, "", append(args, "--json", "audit", "show")...)
+	if sent := strings.Count(told, `"do":"feedback.sent"`); sent != 2 {
+		t.Errorf("the audit log tells of %d votes that were sent, want 2", sent)
 	}
 }

@@ -21,6 +21,9 @@ type syncRun struct {
 	report ingest.Report
 	err    error
 	ended  time.Time
+
+	votes    []sentVotes // what became of the votes that waited, by list
+	votesErr error
 }
 
 // run runs a job, and sets when it is next due.
@@ -35,6 +38,28 @@ func (j *syncJob) run(ctx context.Context, st *store.Store, progress func(ingest
 	}
 	j.plan(e.ended, e.err)
 	return e
+}
+
+// sendVotes sends the votes that wait on the entries of the job's lists, if the
+// configuration says that its source takes them. A source that fails is left
+// alone for the time that package feedback keeps with its votes.
+func (j *syncJob) sendVotes(ctx context.Context, st *store.Store) (lines []sentVotes, err error) {
+	if !j.config.Source.Feedback || j.open() != nil { // which the run has told
+		return nil, nil
+	}
+	for _, list := range append(j.config.target(j.list).routed(), j.list) {
+		r, err := sendVotes(ctx, st, list, j.source)
+		if r.Sent+r.Refused > 0 || err != nil {
+			lines = append(lines, newSentVotes(list, r))
+		}
+		if err != nil {
+			if reply, ok := errors.AsType[*ingest.ReplyError](err); ok && reply.Refused() {
+				j.close()
+			}
+			return lines, err
+		}
+	}
+	return lines, nil
 }
 
 // firstRetry is when a run is tried again that failed, or the source's interval
@@ -82,8 +107,8 @@ func (e *syncRun) notes(planned bool) []ledger.Run {
 	return all
 }
 
-// schedule runs each job when it is due, one run of a job at a time, until ctx
-// ends, and calls ended after each run. A source that was looked at lately waits
+// schedule runs each job when it is due, one run of a job at a time, and sends the
+// votes that wait for its source, until ctx ends. It calls ended after each run. A source that was looked at lately waits
 // for its turn. It returns when all runs have ended; those that ctx cut short go
 // on the next time.
 func schedule(ctx context.Context, st *store.Store, jobs []*syncJob, ended func(*syncRun)) error {
@@ -106,6 +131,9 @@ func schedule(ctx context.Context, st *store.Store, jobs []*syncJob, ended func(
 				case <-wait.C:
 				}
 				e := j.run(ctx, st, nil)
+				if ctx.Err() == nil {
+					e.votes, e.votesErr = j.sendVotes(ctx, st)
+				}
 				if ctx.Err() != nil {
 					return
 				}
@@ -137,6 +165,12 @@ func (s *session) watch(ctx context.Context, st *store.Store, runs *ledger.Runs,
 		if e.err != nil {
 			s.say("%s: %v; it is looked at again at %s", e.job.list, s.listError(e.err), e.job.next.UTC().Format(time.TimeOnly))
 		}
+		for _, v := range e.votes {
+			s.say("%s: %s sent to the source, %d refused, %d still waiting", v.List, count(v.Sent, "vote"), v.Refused, v.Waiting)
+		}
+		if e.votesErr != nil {
+			s.say("%s: votes: %v", e.job.list, e.votesErr)
+		}
 		err := runs.Note(e.notes(true)...)
 		if !told[e.job.list] || !e.quiet() {
 			told[e.job.list] = true
@@ -164,6 +198,12 @@ func keepInStep(ctx context.Context, st *store.Store, jobs []*syncJob, runs *led
 		}
 		if e.err != nil {
 			log.Error("a source failed", "list", e.job.list, "error", e.err, "failures", e.job.failures, "next", e.job.next.UTC())
+		}
+		for _, v := range e.votes {
+			log.Info("votes sent", "list", v.List, "sent", v.Sent, "refused", v.Refused, "waiting", v.Waiting)
+		}
+		if e.votesErr != nil {
+			log.Error("votes can't be sent", "list", e.job.list, "error", e.votesErr)
 		}
 		for _, l := range e.lines() {
 			level := slog.LevelInfo

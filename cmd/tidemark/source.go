@@ -244,6 +244,9 @@ func (c *sourceConfig) open() (ingest.Source, func(), error) {
 		if len(keys) < 2 || len(keys) > 3 {
 			return nil, nil, errors.New("the credentials of stopncii are FETCHKEY,SUBSCRIPTIONKEY or FETCHKEY,SUBSCRIPTIONKEY,FEEDBACKKEY")
 		}
+		if c.Feedback && len(keys) < 3 {
+			return nil, nil, errors.New("source.feedback: to send feedback, stopncii needs a third key: FETCHKEY,SUBSCRIPTIONKEY,FEEDBACKKEY")
+		}
 		client, err := stopncii.NewClient(service, stopncii.Keys{Fetch: keys[0], Subscription: keys[1], Feedback: strings.Join(keys[2:], "")})
 		if err != nil {
 			return nil, nil, err
