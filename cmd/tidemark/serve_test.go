@@ -34,6 +34,7 @@ type serving struct {
 	url, admin string
 	key        string
 	env        []string
+	group      string      // the control group that it starts in, if any
 	rest       chan string // what it logs after it listens
 }
 
@@ -79,7 +80,11 @@ func serve(t *testing.T) *serving {
 // start starts the process and waits until it listens.
 func (s *serving) start(t *testing.T, listen string) {
 	t.Helper()
-	s.cmd = exec.CommandContext(t.Context(), "tidemark", "serve", "--config", filepath.Join(s.dir, "tidemark.yaml"), "--store", filepath.Join(s.dir, "lists"), "--listen", listen, "--admin", "127.0.0.1:0")
+	args := []string{"tidemark", "serve", "--config", filepath.Join(s.dir, "tidemark.yaml"), "--store", filepath.Join(s.dir, "lists"), "--listen", listen, "--admin", "127.0.0.1:0"}
+	if s.group != "" {
+		args = append([]string{"sh", "-c", `echo $$ >"$0/cgroup.procs" && exec "$@"`, s.group}, args...)
+	}
+	s.cmd = exec.CommandContext(t.Context(), args[0], args[1:]...)
 	s.cmd.Env = append(os.Environ(), "TMPDIR=/nonexistent")
 	log, err := s.cmd.StderrPipe()
 	if err != nil {
