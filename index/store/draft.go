@@ -21,7 +21,8 @@ type Draft struct {
 	// the list's brakes count it together with the next.
 	Partial bool
 	// Exact says that entries are to be as they are put: what was decided about
-	// one here, such as a quarantine or a vote, does not stay on it.
+	// one here, such as a quarantine or a vote, does not stay on it, and no brake on
+	// floods puts it in quarantine.
 	Exact bool
 	// Root is what the list's root must be after the change, "" if it is not
 	// known. Commit returns [ErrRoot] if it would be another.

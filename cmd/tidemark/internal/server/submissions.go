@@ -156,7 +156,7 @@ func (s *Server) bring(ctx context.Context, w *submission.Work) (held uint64, er
 	ctx = store.As(ctx, "submissions")
 	change := store.Change{Note: "a submission"}
 	if w.State == submission.Withdrawing {
-		change.Note = "a withdrawal"
+		change.Note = store.Withdrawal
 		if err := s.dropWithdrawn(ctx, w); err != nil {
 			return 0, err
 		}
