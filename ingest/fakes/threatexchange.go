@@ -38,8 +38,9 @@ type ThreatExchange struct {
 type Indicator struct {
 	ID, Type, Value string
 	Tags            []string
-	Status          string // of its one descriptor
-	Reactions       string // such as DISAGREE_WITH_TAGS, by application 8002
+	Status          string   // of its one descriptor
+	Reactions       string   // such as DISAGREE_WITH_TAGS, by application 8002
+	Own             []string // reactions by the application that asks, and by 8003
 }
 
 type indicator struct {
@@ -153,11 +154,11 @@ func (t *ThreatExchange) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		t.reacted = append(t.reacted, path+" "+r.PostForm.Encode())
+		t.react(path, r.PostForm)
 		w.Header().Set("Content-Type", "application/json")
 		fmt.Fprintln(w, `{"success":true}`)
-	case t.latest[path] != nil:
-		w.Header().Set("Content-Type", "application/json; charset=UTF-8")
-		json.NewEncoder(w).Encode(t.latest[path].reply())
+	case strings.HasSuffix(path, "/descriptors/"):
+		t.descriptors(w, r, q, strings.TrimSuffix(path, "/descriptors/"))
 	case path == t.Group+"/threat_updates/":
 		t.updates(w, r, q)
 	default:
@@ -191,7 +192,7 @@ func (t *ThreatExchange) updates(w http.ResponseWriter, r *http.Request, q url.V
 	all = all[:min(size, len(all))]
 	records := []map[string]any{}
 	for _, i := range all {
-		records = append(records, i.reply())
+		records = append(records, i.reply(t.app()))
 	}
 	reply := map[string]any{"data": records, "new_field": []int{1}}
 	if more {
@@ -202,7 +203,44 @@ func (t *ThreatExchange) updates(w http.ResponseWriter, r *http.Request, q url.V
 	json.NewEncoder(w).Encode(reply)
 }
 
-func (i *indicator) reply() map[string]any {
+// react keeps a reaction to an indicator's descriptor.
+func (t *ThreatExchange) react(descriptor string, form url.Values) {
+	i := t.latest[strings.TrimPrefix(descriptor, "d")]
+	if i == nil {
+		return
+	}
+	i.Own = slices.DeleteFunc(slices.Clone(i.Own), func(r string) bool {
+		return slices.Contains(form["reactions_to_remove"], r) || slices.Contains(form["reactions"], r)
+	})
+	i.Own = append(i.Own, form["reactions"]...)
+}
+
+// descriptors sends what members say of an indicator, one a page.
+func (t *ThreatExchange) descriptors(w http.ResponseWriter, r *http.Request, q url.Values, id string) {
+	i := t.latest[id]
+	if i == nil || i.gone > 0 {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	all := i.reply(t.app())["descriptors"].(map[string]any)["data"].([]any)
+	all = append(all, map[string]any{"id": "o" + id, "owner": map[string]string{"id": t.app()}})
+	at, _ := strconv.Atoi(q.Get("after"))
+	reply := map[string]any{"data": all[at : at+1]}
+	if at+1 < len(all) {
+		q.Set("after", strconv.Itoa(at+1))
+		reply["paging"] = map[string]any{"next": "http://" + r.Host + r.URL.Path + "?" + q.Encode()}
+	}
+	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
+	json.NewEncoder(w).Encode(reply)
+}
+
+// app is the id of the application that asks.
+func (t *ThreatExchange) app() string {
+	app, _, _ := strings.Cut(t.Token, "|")
+	return app
+}
+
+func (i *indicator) reply(app string) map[string]any {
 	record := map[string]any{"id": i.ID, "indicator": i.Value, "type": i.Type, "last_updated": i.time, "should_delete": i.gone == 1}
 	if i.gone > 0 {
 		return record
@@ -212,8 +250,15 @@ func (i *indicator) reply() map[string]any {
 		tags = append(tags, map[string]string{"id": strconv.Itoa(n), "text": text})
 	}
 	descriptor := map[string]any{"id": "d" + i.ID, "owner": map[string]string{"id": "8001"}, "status": i.Status, "tags": map[string]any{"data": tags}}
+	var reactions []map[string]string
 	if i.Reactions != "" {
-		descriptor["reactions"] = []map[string]string{{"key": i.Reactions, "value": "8002"}}
+		reactions = append(reactions, map[string]string{"key": i.Reactions, "value": "8002"})
+	}
+	for _, r := range i.Own {
+		reactions = append(reactions, map[string]string{"key": r, "value": "8003," + app})
+	}
+	if reactions != nil {
+		descriptor["reactions"] = reactions
 	}
 	ownerless := map[string]any{"id": "x" + i.ID, "status": "NON_MALICIOUS", "tags": "none"}
 	record["descriptors"] = map[string]any{"data": []any{ownerless, descriptor}}

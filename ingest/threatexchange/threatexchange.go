@@ -11,6 +11,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,62 +86,82 @@ func (c *Client) React(ctx context.Context, descriptor, reaction string, remove 
 	return err
 }
 
-// descriptors returns the ids of an indicator's descriptors, but those of this
-// application itself.
-func (c *Client) descriptors(ctx context.Context, indicator string) (ids []string, err error) {
-	query := url.Values{"fields": {"descriptors{id,owner{id}}"}}
-	_, err = c.Do(ctx, ingest.Call{URL: c.Address(url.PathEscape(indicator), query), Type: "json", Decode: func(r io.Reader) error {
-		ids = nil
-		return ingest.DecodeObject(r, func(name string, d *json.Decoder) error {
-			if name != "descriptors" {
-				var rest json.RawMessage
-				return d.Decode(&rest)
-			}
-			var all struct {
-				Data []struct {
-					ID    string `json:"id"`
-					Owner struct {
-						ID string `json:"id"`
-					} `json:"owner"`
-				} `json:"data"`
-			}
-			err := d.Decode(&all)
-			for _, one := range all.Data {
-				if one.ID != "" && one.Owner.ID != "" && one.Owner.ID != c.app {
-					ids = append(ids, one.ID)
+// descriptors returns what members say of an indicator: its connection of that
+// name, see developers.facebook.com/docs/threat-exchange/reference/apis/threat-indicator.
+func (c *Client) descriptors(ctx context.Context, indicator string) (all []descriptor, err error) {
+	address := c.Address(url.PathEscape(indicator)+"/descriptors/", url.Values{"fields": {"id,owner,reactions"}})
+	for range mostDescriptorPages {
+		var found []descriptor
+		var next string
+		_, err := c.Do(ctx, ingest.Call{URL: address, Type: "json", Decode: func(r io.Reader) (err error) {
+			found = nil
+			next, err = list(r, func(text json.RawMessage) {
+				var d descriptor
+				if json.Unmarshal(text, &d) == nil && d.ID != "" && d.Owner.ID != "" {
+					found = append(found, d)
 				}
-			}
+			})
 			return err
-		})
-	}})
-	return ids, err
+		}})
+		if err != nil {
+			return nil, err
+		}
+		if all = append(all, found...); next == "" {
+			return all, nil
+		}
+		if address, err = c.Link(next); err != nil {
+			return nil, fmt.Errorf("threatexchange: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("threatexchange: the indicator has over %d pages of descriptors, or they lead back to each other", mostDescriptorPages)
 }
 
-// SendVote reacts to the descriptors of an entry. The reason stays here: the
-// service has no place for it.
+const mostDescriptorPages = 100
+
+// has reports whether an application has reacted to the descriptor so.
+func (d *descriptor) has(reaction, app string) bool {
+	for _, r := range d.Reactions {
+		if r.Key == reaction && slices.Contains(strings.Split(r.Value, ","), app) {
+			return true
+		}
+	}
+	return false
+}
+
+// SendVote reacts to the descriptors that other members have of an entry, and takes
+// back what it said before. The reason stays here: the service has no place for it.
 func (s *Source) SendVote(ctx context.Context, v ingest.Vote) error {
 	indicator, ok := strings.CutPrefix(v.Entry.ID, entryPrefix)
 	if !ok {
 		return &ingest.VoteError{Why: fmt.Sprintf("%q is no entry of this source", v.Entry.ID)}
 	}
-	ids, err := s.descriptors(ctx, indicator)
+	all, err := s.descriptors(ctx, indicator)
 	if err != nil {
 		return err
-	}
-	if len(ids) == 0 {
-		return &ingest.VoteError{Why: "no other member describes the entry"}
 	}
 	add, remove := DisagreeWithTags, Helpful
 	if v.For {
 		add, remove = remove, add
 	}
-	for _, id := range ids {
-		if err := s.React(ctx, id, remove, true); err != nil {
-			return err
+	others := 0
+	for _, d := range all {
+		if d.Owner.ID == s.app {
+			continue
 		}
-		if err := s.React(ctx, id, add, false); err != nil {
-			return err
+		others++
+		if d.has(remove, s.app) {
+			if err := s.React(ctx, d.ID, remove, true); err != nil {
+				return err
+			}
 		}
+		if !d.has(add, s.app) {
+			if err := s.React(ctx, d.ID, add, false); err != nil {
+				return err
+			}
+		}
+	}
+	if others == 0 {
+		return &ingest.VoteError{Why: "no other member describes the entry"}
 	}
 	return nil
 }
@@ -158,15 +179,24 @@ type page struct {
 	next    string
 }
 
-func readPage(r io.Reader, app string) (*page, error) {
-	p := &page{skipped: map[string]int{}}
-	list := false
-	err := ingest.DecodeObject(r, func(name string, d *json.Decoder) error {
+func readPage(r io.Reader, app string) (p *page, err error) {
+	p = &page{skipped: map[string]int{}}
+	if p.next, err = list(r, func(text json.RawMessage) { p.record(text, app) }); err != nil {
+		return nil, err
+	}
+	return p, ingest.MostlyBad(len(p.bad), p.records)
+}
+
+// list reads a page of a list, and returns the link to the next, "" if it is the
+// last.
+func list(r io.Reader, record func(json.RawMessage)) (next string, err error) {
+	found := false
+	err = ingest.DecodeObject(r, func(name string, d *json.Decoder) error {
 		switch name {
 		case "data":
-			list = true
+			found = true
 			return ingest.DecodeArray(d, func(text json.RawMessage) error {
-				p.record(text, app)
+				record(text)
 				return nil
 			})
 		case "paging":
@@ -174,19 +204,16 @@ func readPage(r io.Reader, app string) (*page, error) {
 				Next string `json:"next"`
 			}
 			err := d.Decode(&paging)
-			p.next = paging.Next
+			next = paging.Next
 			return err
 		}
 		var rest json.RawMessage
 		return d.Decode(&rest)
 	})
-	if err == nil && !list {
+	if err == nil && !found {
 		err = errors.New("the page lacks data")
 	}
-	if err != nil {
-		return nil, err
-	}
-	return p, ingest.MostlyBad(len(p.bad), p.records)
+	return next, err
 }
 
 var kinds = map[string]hash.Kind{
@@ -196,6 +223,7 @@ var kinds = map[string]hash.Kind{
 
 // descriptor is what a member says of an indicator.
 type descriptor struct {
+	ID    string `json:"id"`
 	Owner struct {
 		ID string `json:"id"`
 	} `json:"owner"`
