@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -438,6 +439,65 @@ func TestPageCancels(t *testing.T) {
 	b.loads(t, func() { b.eval(t, `byId("exit").href = "qr.js"; byId("exit").click()`) })
 	if got := b.eval(t, `location.pathname + " " + history.length`); got != "/take-it-down/qr.js "+before {
 		t.Errorf("after leaving the browser is at %s, want qr.js in the page's place among %s", got, before)
+	}
+}
+
+// TestPageLarge picks a picture of 12 megapixels. The page tells how far it is,
+// and needs little memory. With -v the test says how long it took, also with
+// the page's own thread six times slower, which leaves the worker as it is.
+func TestPageLarge(t *testing.T) {
+	img := image.NewYCbCr(image.Rect(0, 0, 4032, 3024), image.YCbCrSubsampleRatio420)
+	for i := range img.Y {
+		x, y := i%4032, i/4032
+		img.Y[i] = uint8(x*y>>12 ^ x>>3 + y>>4)
+	}
+	for i := range img.Cb {
+		img.Cb[i], img.Cr[i] = uint8(i>>3), uint8(i>>10)
+	}
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, img, &jpeg.Options{Quality: 90}); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(t.TempDir(), "large.jpg")
+	if err := os.WriteFile(name, file.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := startIntake(t, helper.Default())
+	b := newTab(t)
+	b.toPick(t, s)
+	for _, slower := range []int{1, 6} {
+		b.call(t, "Emulation.setCPUThrottlingRate", map[string]any{"rate": slower}, nil)
+		b.eval(t, `(() => {
+			window.told = [];
+			new MutationObserver(() => {
+				for (const f of files) {
+					const text = f.part(".state").textContent;
+					if (told.at(-1) !== text) told.push(text);
+				}
+			}).observe(byId("list"), { subtree: true, childList: true });
+			byId("files").addEventListener("change", () => { window.began = performance.now(); }, { capture: true, once: true });
+		})()`)
+		b.pick(t, name)
+		took := b.eval(t, `new Promise((done) => {
+			const look = () => (files.length === 1 && files[0].done ? done(Math.round(performance.now() - began)) : setTimeout(look, 5));
+			look();
+		})`)
+		if got, want := strings.Join(b.codes(t), "\n"), codeOf(t, name); got != want {
+			t.Fatalf("the page shows %s, want %s", got, want)
+		}
+		memory := b.eval(t, `files[0].memory >> 20`)
+		if n, err := strconv.Atoi(memory); err != nil || n > 64 {
+			t.Errorf("a JPEG of %d bytes and 12 megapixels takes %s MiB, want at most 64", file.Len(), memory)
+		}
+		told := b.eval(t, `told.join("\n")`)
+		working, _, _ := strings.Cut(helper.Default().Text["file_working"], "{percent}")
+		for _, want := range []string{working, helper.Default().Text["file_almost"], helper.Default().Text["file_done"]} {
+			if !strings.Contains(told, want) {
+				t.Errorf("the page does not tell %q, but %q", want, told)
+			}
+		}
+		t.Logf("a JPEG of %d bytes and 12 megapixels takes %s ms and %s MiB, with the page %d times slower", file.Len(), took, memory, slower)
+		b.click(t, "#list .remove")
 	}
 }
 
