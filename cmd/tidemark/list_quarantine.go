@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
 	"github.com/tidemark-project/tidemark/index/store"
 )
 
@@ -28,34 +28,6 @@ Examples:
     tidemark list quarantine take-it-down
     tidemark list quarantine take-it-down case-7 --reason "it is the logo of a newspaper"
     tidemark list quarantine take-it-down case-7 --release`
-}
-
-// quarantined is what --json prints of an entry of which hashes do not match.
-type quarantined struct {
-	V     int    `json:"v"`
-	Entry string `json:"entry"`
-	Label string `json:"label,omitempty"`
-	// Kinds are those of the hashes that are out of matching.
-	Kinds []hash.Kind `json:"kinds"`
-	Why   string      `json:"why"`   // degenerate, or set aside by a person or the flood brake
-	Whole bool        `json:"whole"` // none of its hashes matches
-}
-
-// newQuarantined returns what there is to say of an entry; ok is false if all
-// of its hashes are matched.
-func newQuarantined(e store.Entry) (q quarantined, ok bool) {
-	q = quarantined{V: 1, Entry: e.ID, Label: e.Label, Why: "degenerate"}
-	for _, h := range e.Hashes {
-		if !h.Quarantined {
-			continue
-		}
-		q.Kinds = append(q.Kinds, h.Kind)
-		if h.Kind != hash.KindPDQ || !hash.PDQFromBytes((*[32]byte)([]byte(h.Value))).Degenerate() {
-			q.Why = "set aside"
-		}
-	}
-	q.Whole = len(q.Kinds) == len(e.Hashes)
-	return q, len(q.Kinds) > 0
 }
 
 func (c *listQuarantineCmd) Run(ctx context.Context, s *session) error {
@@ -88,7 +60,7 @@ func (c *listQuarantineCmd) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		q, out := newQuarantined(e)
+		q, out := server.Quarantined(e)
 		switch {
 		case a.Status.Version == l.Version:
 			s.say("it was so before")
@@ -113,7 +85,7 @@ func (c *listQuarantineCmd) show(ctx context.Context, s *session, v *store.Snaps
 			if err != nil {
 				return err
 			}
-			q, ok := newQuarantined(e)
+			q, ok := server.Quarantined(e)
 			if !ok {
 				continue
 			}

@@ -40,7 +40,7 @@ func TestCaseCheckDigit(t *testing.T) {
 }
 
 func TestParseCase(t *testing.T) {
-	c, ok := newCase(1<<5 | 0) // "000000000010" and 32 % 37, a sign
+	c, ok := newCase(1 << 5) // "000000000010" and 32 % 37, a sign
 	if ok {
 		t.Errorf("newCase(32) = %q, whose check digit is a sign", c)
 	}

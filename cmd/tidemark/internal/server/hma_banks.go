@@ -134,10 +134,7 @@ func (s *Server) hmaCreateBank(c *call) error {
 	if err := c.hmaJSON(&n); err != nil {
 		return err
 	}
-	name := strings.ToLower(n.Name)
-	if strings.HasPrefix(name, "_") {
-		name = name[1:]
-	}
+	name := strings.TrimPrefix(strings.ToLower(n.Name), "_")
 	switch {
 	case n.Name == "":
 		return hmaError(http.StatusBadRequest, "name is required")
