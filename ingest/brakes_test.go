@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/tidemark-project/tidemark/index/store"
@@ -243,6 +244,67 @@ func TestSyncHeldOnARoute(t *testing.T) {
 	if main, routed := status(t, st, "main").Entries, status(t, st, "disputed").Entries; main != 799 || routed != 201 {
 		t.Errorf("after it was accepted the lists have %d and %d entries, want 799 and 201", main, routed)
 	}
+}
+
+// An entry that moves to a list that is held stays where it was; one that is
+// withdrawn goes all the same.
+func TestSyncNeverOnNeither(t *testing.T) {
+	disputed := match.Disputed
+	target := Target{List: "main", Routes: []Route{{Opinion: &disputed, List: "disputed"}}}
+	at := func(es []Edit, o match.Opinion) []Edit {
+		for i := range es {
+			es[i].Opinion = o
+		}
+		return es
+	}
+	filled := func(t *testing.T) (*store.Store, *feed) {
+		st := newStore(t, "main", "disputed")
+		f := &feed{edits: append(at(puts(0, 1000), match.Disputed), puts(1000, 1200)...)}
+		passes(t, st, target, f)
+		return st, f
+	}
+	t.Run("held", func(t *testing.T) {
+		st, f := filled(t)
+		f.edits = append(append(f.edits, puts(0, 120)...), gone("e0999"))
+		before := status(t, st, "disputed").Cursor
+		number := held(t, st, target, f)
+		if again := held(t, st, target, f); again != number {
+			t.Errorf("the same change is held as number %d and %d", number, again)
+		}
+		if main, routed := status(t, st, "main").Entries, status(t, st, "disputed"); main != 200 || routed.Entries != 999 || string(routed.Cursor) != string(before) {
+			t.Errorf("while the main list is held the lists have %d and %d entries, want 200 and all but the one withdrawn, 999", main, routed.Entries)
+		}
+		if a, err := st.Accept(t.Context(), "main", number); err != nil || a.Status.Entries != 320 {
+			t.Fatalf("Accept = %+v, %v, want 320 entries", a, err)
+		}
+		r := passes(t, st, target, f)
+		if main, routed := status(t, st, "main"), status(t, st, "disputed"); main.Entries != 320 || routed.Entries != 879 || main.Held != 0 {
+			t.Errorf("after it was accepted the lists have %d and %d entries, want 320 and 879; %+v", main.Entries, routed.Entries, r)
+		}
+	})
+	t.Run("moved on", func(t *testing.T) {
+		st, f := filled(t)
+		// Too many for the main list, where none of them is in the end.
+		f.edits = append(append(f.edits, puts(4000, 4150)...), at(puts(4000, 4150), match.Disputed)...)
+		passes(t, st, target, f)
+		if main, routed := status(t, st, "main"), status(t, st, "disputed"); main.Entries != 200 || routed.Entries != 1150 || main.Held+routed.Held > 0 {
+			t.Errorf("the lists have %d and %d entries, and %d and %d changes are held, want 200 and 1150 and none", main.Entries, routed.Entries, main.Held, routed.Held)
+		}
+	})
+	t.Run("both ways", func(t *testing.T) {
+		st, f := filled(t)
+		f.edits = append(append(f.edits, puts(0, 20)...), at(puts(1000, 1010), match.Disputed)...)
+		r := passes(t, st, target, f)
+		for _, a := range r.Lists {
+			want := map[string]store.Applied{"main": {Added: 20, Deleted: 10}, "disputed": {Added: 10, Deleted: 20}}[a.Status.Name]
+			if a.Added != want.Added || a.Deleted != want.Deleted || a.Replaced+a.Unchanged > 0 {
+				t.Errorf("of %s the report tells %+v, want %+v", a.Status.Name, a, want)
+			}
+		}
+		if main, routed := ids(t, st, "main"), ids(t, st, "disputed"); !strings.HasPrefix(main, "e0000 ") || strings.Contains(routed, "e0000") || !strings.HasSuffix(routed, "e1009") {
+			t.Errorf("the lists hold %q and %q", main, routed)
+		}
+	})
 }
 
 // A list that begins anew with a small part of what it was is held, too.

@@ -140,6 +140,10 @@ const syncNote = "sync"
 // begins where this one began, and its outcome takes the place of what was held:
 // a source that has come to itself passes.
 //
+// An entry that moves from one list to another leaves the first only when it is on
+// the other, so that it is never on neither, whatever is held and wherever the
+// program ends. Until all lists were filled once, only their order sees to that.
+//
 // What a rollback of a list has brought back although the source had removed it
 // is removed once more.
 //
@@ -191,8 +195,12 @@ type syncer struct {
 	named   map[string]map[uint64]struct{} // by list, hashes of the ids that the source named; nil unless it begins anew
 	seed    maphash.Seed
 
-	drafts  []*store.Draft // the batch, by list
-	edits   int            // in it
+	drafts []*store.Draft // the batch, by list
+	// arrivals is the batch without what moves from one list to another and so
+	// leaves the first; nil where nothing can move.
+	arrivals []*store.Draft
+
+	edits   int // in it
 	bytes   int
 	next    Checkpoint
 	root    string        // that the main list must have after the batch, "" if any
@@ -344,20 +352,37 @@ func (s *syncer) due() bool {
 // begin begins a batch.
 func (s *syncer) begin(ctx context.Context) error {
 	s.discard()
-	s.drafts, s.edits, s.bytes, s.started = nil, 0, 0, time.Now()
+	s.edits, s.bytes, s.started = 0, 0, time.Now()
+	var err error
+	if s.drafts, err = s.beginAll(ctx); err != nil || !s.filled || len(s.names) == 1 {
+		return err
+	}
+	s.arrivals, err = s.beginAll(ctx)
+	return err
+}
+
+// beginAll begins a draft of each list.
+func (s *syncer) beginAll(ctx context.Context) (drafts []*store.Draft, err error) {
 	for _, name := range s.names {
 		d, err := s.store.Begin(ctx, name)
 		if err != nil {
-			return err
+			discard(drafts)
+			return nil, err
 		}
 		d.Last = true
-		s.drafts = append(s.drafts, d)
+		drafts = append(drafts, d)
 	}
-	return nil
+	return drafts, nil
 }
 
 func (s *syncer) discard() {
-	for _, d := range s.drafts {
+	discard(s.drafts)
+	discard(s.arrivals)
+	s.drafts, s.arrivals = nil, nil
+}
+
+func discard(drafts []*store.Draft) {
+	for _, d := range drafts {
 		d.Discard()
 	}
 }
@@ -399,9 +424,13 @@ func (s *syncer) edit(e *Edit) error {
 	for i, d := range s.drafts {
 		name := s.names[i]
 		put := len(e.Hashes) > 0 && to == name
+		moves := len(e.Hashes) > 0 && to != "" && to != name
 		var bad *store.EntryError
 		if put {
 			err := d.Put(e.Entry)
+			if err == nil && s.arrivals != nil {
+				err = s.arrivals[i].Put(e.Entry)
+			}
 			if errors.As(err, &bad) {
 				s.refuse(Bad{ID: e.ID, Why: bad.Err.Error()})
 				put = false
@@ -411,7 +440,11 @@ func (s *syncer) edit(e *Edit) error {
 		}
 		if !put {
 			// An id that can't be on a list isn't on it.
-			if err := d.Delete(e.ID); err != nil && !errors.As(err, &bad) {
+			err := d.Delete(e.ID)
+			if err == nil && s.arrivals != nil && !moves {
+				err = s.arrivals[i].Delete(e.ID)
+			}
+			if err != nil && !errors.As(err, &bad) {
 				return err
 			}
 		}
@@ -466,38 +499,87 @@ func (s *syncer) apply(ctx context.Context, last bool) error {
 	if last {
 		p.Checked = start.UTC().Truncate(time.Second)
 	}
-	for i, d := range s.drafts {
-		p.Seen = s.seen[i]
-		cursor, err := json.Marshal(p)
-		if err != nil {
-			return fmt.Errorf("ingest: the source's checkpoint: %w", err)
-		}
-		d.Partial, d.Exact = !last, s.exact
-		if s.names[i] == s.target.List && (last || s.named == nil) {
-			d.Root = s.root // until what was not named is removed, it is another
-		}
-		a, err := d.Commit(ctx, cursor, syncNote)
-		if errors.As(err, &s.report.Held) {
-			return errors.Join(err, s.supersede(ctx, s.names[i], s.report.Held.Number))
-		}
+	done := map[int]bool{}
+	for i := range s.arrivals {
+		held, err := s.arrive(ctx, i)
 		if err != nil {
 			return err
 		}
-		sum := &s.report.Lists[i]
-		sum.Status = a.Status
-		sum.Added += a.Added
-		sum.Replaced += a.Replaced
-		sum.Deleted += a.Deleted
-		sum.Unchanged += a.Unchanged
-		sum.Quarantined += a.Quarantined
-		sum.Structured += a.Structured
-		sum.Flooding += a.Flooding
+		if held {
+			// And so is the whole of it, which has the checkpoint behind it, unless what
+			// came has moved on within the batch.
+			if err := s.commit(ctx, i, p, last); err != nil {
+				return err
+			}
+			done[i] = true
+		}
+	}
+	for i := range s.drafts {
+		if done[i] {
+			continue
+		}
+		if err := s.commit(ctx, i, p, last); err != nil {
+			return err
+		}
 	}
 	s.cost = time.Since(start)
 	if last {
 		return nil
 	}
 	return s.begin(ctx)
+}
+
+// arrive applies the batch to a list without what leaves it for another. The
+// checkpoint stays, for the batch is not yet whole.
+func (s *syncer) arrive(ctx context.Context, i int) (held bool, err error) {
+	d, sum := s.arrivals[i], &s.report.Lists[i]
+	d.Partial, d.Exact = true, s.exact
+	a, err := d.Commit(ctx, sum.Status.Cursor, syncNote)
+	if _, held = errors.AsType[*store.HeldError](err); held {
+		return true, nil
+	}
+	if err == nil {
+		add(sum, a)
+	}
+	return false, err
+}
+
+// commit applies the batch to a list, with the checkpoint behind it.
+func (s *syncer) commit(ctx context.Context, i int, p Progress, last bool) error {
+	p.Seen = s.seen[i]
+	cursor, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("ingest: the source's checkpoint: %w", err)
+	}
+	d := s.drafts[i]
+	d.Partial, d.Exact = !last, s.exact
+	if s.names[i] == s.target.List && (last || s.named == nil) {
+		d.Root = s.root // until what was not named is removed, it is another
+	}
+	a, err := d.Commit(ctx, cursor, syncNote)
+	if errors.As(err, &s.report.Held) {
+		return errors.Join(err, s.supersede(ctx, s.names[i], s.report.Held.Number))
+	}
+	if err != nil {
+		return err
+	}
+	if s.arrivals != nil {
+		a.Unchanged = 0 // counted as it arrived
+	}
+	add(&s.report.Lists[i], a)
+	return nil
+}
+
+// add adds what a change did to what those before it did.
+func add(sum *store.Applied, a store.Applied) {
+	sum.Status = a.Status
+	sum.Added += a.Added
+	sum.Replaced += a.Replaced
+	sum.Deleted += a.Deleted
+	sum.Unchanged += a.Unchanged
+	sum.Quarantined += a.Quarantined
+	sum.Structured += a.Structured
+	sum.Flooding += a.Flooding
 }
 
 // idle reports whether a run that ends has nothing to tell the lists: it found
