@@ -31,6 +31,7 @@ const (
 	ScopeExplain   Scope = "explain"    // see which entries matched, and how closely; read entries
 	ScopeListRead  Scope = "list:read"  // see lists and their chains
 	ScopeListWrite Scope = "list:write" // make and change lists
+	ScopeReview    Scope = "review"     // accept changes that the brakes hold: a person's, not the program's that made them
 	ScopeFeedRead  Scope = "feed:read"  // follow lists that may be redistributed: their entries, with all hashes
 	ScopeFeedAll   Scope = "feed:all"   // with feed:read, follow all lists: for this operator's own nodes
 	ScopeAdmin     Scope = "admin"      // metrics and profiles
@@ -42,7 +43,7 @@ const scopeSigned Scope = "signature"
 
 // Scopes returns all scopes.
 func Scopes() []Scope {
-	return []Scope{ScopeMatch, ScopeExplain, ScopeListRead, ScopeListWrite, ScopeFeedRead, ScopeFeedAll, ScopeAdmin}
+	return []Scope{ScopeMatch, ScopeExplain, ScopeListRead, ScopeListWrite, ScopeReview, ScopeFeedRead, ScopeFeedAll, ScopeAdmin}
 }
 
 // Key is what is kept of an API key: not the key itself, but its SHA-256. A key

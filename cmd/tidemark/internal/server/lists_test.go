@@ -100,7 +100,14 @@ func TestHeld(t *testing.T) {
 		if got := s.call(t, all, "GET", name+"/held", "", &h); got != 200 || len(h.Held) != 1 || h.Held[0].Edits != 900 {
 			t.Fatalf("GET of the held changes = %d %+v, want one", got, h)
 		}
-		if got, want := s.call(t, all, "POST", fmt.Sprintf("%s/held/%d/%s", name, h.Held[0].Number, outcome), "", nil), []int{204, 200}[i]; got != want {
+		decide, key := fmt.Sprintf("%s/held/%d/%s", name, h.Held[0].Number, outcome), all
+		if outcome == "accept" {
+			if got := s.call(t, all, "POST", decide, "", nil); got != 403 {
+				t.Errorf("accept with a key that may change lists = %d, want 403", got)
+			}
+			key = "review"
+		}
+		if got, want := s.call(t, key, "POST", decide, "", nil), []int{204, 200}[i]; got != want {
 			t.Errorf("%s = %d, want %d", outcome, got, want)
 		}
 		var l List

@@ -162,6 +162,9 @@ func (s *Server) policy() match.Policy {
 // Reconfigure has uploads judged by another policy: each by the one or the
 // other, whole. An error leaves the one before in force.
 func (s *Server) Reconfigure(ctx context.Context, p match.Policy) error {
+	if err := s.maySubmit(s.SubmittedList, p.Lists[s.SubmittedList].Mode); err != nil {
+		return err
+	}
 	s.refreshing.Lock()
 	defer s.refreshing.Unlock()
 	before := s.policy()
@@ -212,7 +215,7 @@ func Routes() []Route {
 		{"POST", "/v1/lists/{name}/changes", ScopeListWrite, false, (*Server).changeList},
 		{"GET", "/v1/lists/{name}/entries/{id}", ScopeExplain, false, (*Server).entry},
 		{"GET", "/v1/lists/{name}/held", ScopeListRead, false, (*Server).held},
-		{"POST", "/v1/lists/{name}/held/{number}/accept", ScopeListWrite, false, (*Server).accept},
+		{"POST", "/v1/lists/{name}/held/{number}/accept", ScopeReview, false, (*Server).accept},
 		{"POST", "/v1/lists/{name}/held/{number}/drop", ScopeListWrite, false, (*Server).dropHeld},
 		{"POST", "/v1/lists/{name}/rollback", ScopeListWrite, false, (*Server).rollback},
 		{"GET", "/v1/lists/{name}/quarantined", ScopeListRead, false, (*Server).quarantined},
