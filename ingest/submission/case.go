@@ -145,10 +145,13 @@ type lock struct {
 
 // rounds of PBKDF2 make a guess cost some 30 ms. The words have 60 bits, so
 // that to try all is out of reach; they are no password that a person chose.
-const rounds = 100_000
+const (
+	rounds   = 100_000
+	saltSize = 16 // bytes
+)
 
 func newLock(words string) lock {
-	l := lock{Salt: make([]byte, 16), Rounds: rounds}
+	l := lock{Salt: make([]byte, saltSize), Rounds: rounds}
 	rand.Read(l.Salt)
 	l.Sum = l.sum(words)
 	return l

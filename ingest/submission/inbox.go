@@ -209,8 +209,7 @@ func (b *Inbox) Withdraw(w Withdrawal, from netip.Addr, now time.Time) (Receipt,
 		return Receipt{}, err
 	}
 	if r.Words.Rounds == 0 {
-		r.Words = newLock("") // so that the answer takes as long
-		r.Words.Sum = nil
+		r.Words = lock{Salt: make([]byte, saltSize), Rounds: rounds} // so that the answer takes as long
 	}
 	if !r.Words.opens(w.Words) {
 		return Receipt{}, refused(http.StatusForbidden, "words", "there is no case with this number and these words", "look at both again; we can't look them up for you")

@@ -20,8 +20,12 @@ func event(do string, l store.Status, reason string, entries ...string) store.Ev
 }
 
 // mayBlock refuses a list of mode block that would block too many uploads by
-// chance.
+// chance, or that takes submissions.
 func (s *Server) mayBlock(ctx context.Context, l store.List) error {
+	if err := s.maySubmit(l.Name, l.Mode); err != nil {
+		detail, remedy, _ := strings.Cut(err.Error(), "\n")
+		return problem(http.StatusConflict, "submissions", detail, remedy)
+	}
 	if s.CheckBlock == nil {
 		return nil
 	}

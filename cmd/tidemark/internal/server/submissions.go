@@ -23,9 +23,7 @@ const (
 	retryEvery  = time.Minute // of cases that could not be brought to the list
 )
 
-// prepareSubmissions makes the list of submitted hashes if it is not there. They
-// are leads that anyone can send: a list that blocks on them, or that lets
-// through what matches, is refused.
+// prepareSubmissions makes the list of submitted hashes if it is not there.
 func (s *Server) prepareSubmissions(ctx context.Context) error {
 	if s.Submissions == nil {
 		return nil
@@ -33,16 +31,23 @@ func (s *Server) prepareSubmissions(ctx context.Context) error {
 	name := s.SubmittedList
 	status, err := s.Store.Status(ctx, name)
 	if errors.Is(err, store.ErrNoList) {
-		status.Mode = match.ModeReview
-		err = s.Store.Create(ctx, store.List{Name: name, Mode: match.ModeReview})
+		status.List = store.List{Name: name, Mode: match.ModeReview}
+		err = s.Store.Create(ctx, status.List)
 	}
 	if err != nil {
 		return err
 	}
-	for _, mode := range []match.Mode{status.Mode, s.Policy.Lists[name].Mode} {
-		if mode == match.ModeBlock || mode == match.ModeBenign {
-			return fmt.Errorf("list %s takes submissions, which anyone can send, and its mode is %s: set it to review, or let another list take them", name, mode)
-		}
+	if status.Redistribute {
+		return fmt.Errorf("list %s takes submissions, which people sent to this service alone, and it may be redistributed: first say \"tidemark list set %[1]s --no-redistribute\", or let another list take them", name)
+	}
+	return errors.Join(s.maySubmit(name, status.Mode), s.maySubmit(name, s.Policy.Lists[name].Mode))
+}
+
+// maySubmit refuses a mode for the list of submitted hashes. They are leads that
+// anyone can send: they neither block nor let through what matches.
+func (s *Server) maySubmit(list string, mode match.Mode) error {
+	if s.Submissions != nil && list == s.SubmittedList && (mode == match.ModeBlock || mode == match.ModeBenign) {
+		return fmt.Errorf("list %s takes submissions, which anyone can send, and its mode would be %s\nset it to review, or let another list take them", list, mode)
 	}
 	return nil
 }

@@ -192,6 +192,34 @@ func TestSubmittedListMode(t *testing.T) {
 	}
 }
 
+// A list that takes submissions is not told elsewhere, and stays one that neither
+// blocks nor lets through while the server runs.
+func TestSubmittedListStays(t *testing.T) {
+	s := startIntake(t, helper.Default())
+	for _, mode := range []match.Mode{match.ModeBlock, match.ModeBenign} {
+		var p match.Problem
+		if got := s.call(t, "list:write", "PUT", "/v1/lists/submitted", fmt.Sprintf(`{"mode":%q,"radius":1,"surfaces":["feed"]}`, mode), &p); got != http.StatusConflict || p.Code != "submissions" {
+			t.Errorf("PUT mode %s: %d %+v", mode, got, p)
+		}
+		err := s.Reconfigure(t.Context(), match.Policy{Lists: map[string]match.ListPolicy{"submitted": {Mode: mode}}})
+		if err == nil || !strings.Contains(err.Error(), "review") {
+			t.Errorf("Reconfigure with mode %s: %v, want an error that says review", mode, err)
+		}
+	}
+	if got := s.submitted(t).Mode; got != match.ModeReview {
+		t.Errorf("the list has mode %s", got)
+	}
+	if got := s.call(t, "list:write", "PUT", "/v1/lists/submitted", `{"mode":"observe"}`, nil); got != http.StatusOK {
+		t.Errorf("PUT mode observe: %d", got)
+	}
+	if err := s.Store.Configure(t.Context(), store.List{Name: "submitted", Mode: match.ModeReview, Redistribute: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.prepareSubmissions(t.Context()); err == nil || !strings.Contains(err.Error(), "--no-redistribute") {
+		t.Errorf("a list that may be redistributed takes submissions: %v", err)
+	}
+}
+
 // What matches an ordinary picture is held for a person, and goes when its case
 // does.
 func TestHeldSubmission(t *testing.T) {
