@@ -551,7 +551,9 @@ func TestPageAccessible(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := startIntake(t, helper.Default())
+	p := helper.Default()
+	p.Helplines = []helper.Helpline{{Where: "Nowhere", Name: "Nobody", Call: "555 0100", URL: "https://example.org/"}}
+	s := startIntake(t, p)
 	b := newTab(t)
 	check := func(screen string) {
 		t.Helper()
