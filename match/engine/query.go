@@ -32,13 +32,17 @@ type views struct {
 	rule   match.Rule
 }
 
-// viewNames are the names of the orientations by either PDQ function.
-var viewNames = func() (names [2][8]string) {
+// viewNames are the names of the orientations by either PDQ function, and
+// turnedNames those of what a hash alone tells of them.
+var viewNames, turnedNames = func() (names, turned [2][8]string) {
 	for o := range names[0] {
 		names[0][o] = hash.Orientation(o).String()
 		names[1][o] = "512:" + names[0][o]
+		for function := range names {
+			turned[function][o] = "~" + names[function][o]
+		}
 	}
-	return names
+	return names, turned
 }()
 
 func newQuery(s *state, r Request) *query {
@@ -172,7 +176,7 @@ func (q *query) view(h hash.PDQ, name string, frame *int, rule match.Rule) {
 	i := slices.IndexFunc(q.views, func(v views) bool { return v.frame == frame && v.rule == rule })
 	if i < 0 {
 		i = len(q.views)
-		q.views = append(q.views, views{frame: frame, rule: rule})
+		q.views = append(q.views, views{make([]hash.PDQ, 0, 8), make([]string, 0, 8), frame, rule})
 	}
 	if v := &q.views[i]; !slices.Contains(v.hashes, h) {
 		v.hashes, v.names = append(v.hashes, h), append(v.names, name)
@@ -244,7 +248,7 @@ func (q *query) given(ctx context.Context, hashes []match.Hash, turn bool) {
 			q.view(p, viewNames[function][hash.Identity], given.Frame, told.Rule)
 			if turned := p.Turned(); turn && told.Rule == "" {
 				for o := hash.Rotate90; o <= hash.FlipMinus1; o++ {
-					q.view(turned[o], "~"+viewNames[function][o], given.Frame, told.Rule)
+					q.view(turned[o], turnedNames[function][o], given.Frame, told.Rule)
 				}
 			}
 		} else if kind.Size() == 8 {

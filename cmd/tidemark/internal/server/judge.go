@@ -229,42 +229,42 @@ func (c *call) pace(draining context.Context) error {
 // line returns what is answered to a line of a stream.
 func (s *Server) line(c *call, class class, n int, text []byte) any {
 	start := time.Now()
-	name := fmt.Sprintf("line %d", n)
+	name := func(contentID string) string { return cmp.Or(contentID, fmt.Sprintf("line %d", n)) }
 	// What is decoded of a line is smaller than it is.
 	held := int64(len(text))
 	if err := s.hold(held); err != nil {
-		return badLine(name, busyLine, errors.New("more is being judged than fits in memory: send it again"))
+		return badLine(name(""), busyLine, errors.New("more is being judged than fits in memory: send it again"))
 	}
 	defer s.hold(-held)
 	var l match.Upload
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&l); err != nil {
-		return badLine(name, match.Invalid, errors.New("it is no JSON object with content_id, surface, and hashes or file"))
+		return badLine(name(""), match.Invalid, errors.New("it is no JSON object with content_id, surface, and hashes or file"))
 	}
 	if l.File == nil {
 		if class == backfill {
 			leave, err := s.gate.enter(c.r.Context(), class, 0)
 			if err != nil {
-				return lineProblem(cmp.Or(l.ContentID, name), err)
+				return lineProblem(name(l.ContentID), err)
 			}
 			defer leave()
 		}
 		return c.show(s.judge(c.r.Context(), engine.Request{Input: l.ContentID, Surface: l.Surface, Hashes: l.Hashes, Orientations: l.Orientations}, "hashes", start))
 	}
 	if len(l.Hashes) > 0 || l.Orientations {
-		return badLine(cmp.Or(l.ContentID, name), match.Invalid, errors.New("it has a file, so that hashes and orientations mean nothing: leave them out"))
+		return badLine(name(l.ContentID), match.Invalid, errors.New("it has a file, so that hashes and orientations mean nothing: leave them out"))
 	}
 	u := &upload{contentID: l.ContentID, surface: l.Surface, class: class, file: l.File}
 	if limit := cmp.Or(s.Limits.Bytes, media.DefaultLimits.Bytes); int64(len(l.File)) > limit {
-		return badLine(cmp.Or(l.ContentID, name), match.TooLarge, fmt.Errorf("the file has more than %d bytes", limit))
+		return badLine(name(l.ContentID), match.TooLarge, fmt.Errorf("the file has more than %d bytes", limit))
 	}
 	if s.policy().Surfaces[l.Surface].Encrypted {
 		u.unread, u.file = true, nil
 	}
 	a, err := s.judgeFile(c.r.Context(), u, start)
 	if err != nil {
-		return lineProblem(cmp.Or(l.ContentID, name), err)
+		return lineProblem(name(l.ContentID), err)
 	}
 	return c.show(a)
 }

@@ -79,9 +79,9 @@ func pdqOf(t testing.TB, name string) string {
 	return p.Frames[0].Full.PDQ.String()
 }
 
-func start(t *testing.T) *service { return startWith(t, func(*Config) {}) }
+func start(t testing.TB) *service { return startWith(t, func(*Config) {}) }
 
-func startWith(t *testing.T, set func(*Config)) *service {
+func startWith(t testing.TB, set func(*Config)) *service {
 	t.Helper()
 	dir := t.TempDir()
 	st, err := store.Open(dir, store.Options{})
