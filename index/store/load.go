@@ -184,13 +184,14 @@ func openBadger(o badger.Options) (db *badger.DB, err error) {
 // modes that check a block at each read end iterations early without an error,
 // or panic, in 4.9.6; what is read later is checked by chunk instead. Hashes do
 // not compress. All transactions that write are serial, so conflicts need no
-// detection.
+// detection. A chunk fits a block: where it doesn't, what tables are built in grows
+// to three times their size.
 func badgerOptions(dir string, mem int64) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithLogger(nil).WithMetricsEnabled(false).
 		WithSyncWrites(true).WithChecksumVerificationMode(options.OnTableRead).
 		WithDetectConflicts(false).
-		WithCompression(options.None).
+		WithCompression(options.None).WithBlockSize(chunkTarget + chunkTarget/2).
 		WithNumVersionsToKeep(1).
 		WithMemTableSize(memTableSize(mem)).WithNumMemtables(3).WithNumCompactors(2).
 		WithValueLogFileSize(16 << 20). // nothing is large enough to be written there
