@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/helper"
+	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
 	"github.com/tidemark-project/tidemark/ingest/submission"
 )
 
@@ -180,6 +182,26 @@ func TestSubmitRefused(t *testing.T) {
 	for _, to := range []string{"help.example", "http://help.example", "ftp://help.example", "https://", "https://user@help.example", "https://help.example/?q"} {
 		if code, _, stderr := runWith(t, "", "submit", "--yes", "--to", to, cat); code != exitFailure || !strings.Contains(stderr, "--to") {
 			t.Errorf("--to %s: exit %d: %s", to, code, stderr)
+		}
+	}
+}
+
+// A server that shows the page warns if it names nobody to talk to.
+func TestServeWithoutHelplines(t *testing.T) {
+	wording := filepath.Join(t.TempDir(), "wording.yaml")
+	_, text, _ := runWith(t, "", "helper", "wording")
+	if err := os.WriteFile(wording, []byte(strings.Replace(text, "helplines: []", "helplines: [{where: Here, name: Us, call: 555 0100}]", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for page, want := range map[string]bool{"": true, wording: false} {
+		var log strings.Builder
+		conf := server.Config{Log: slog.New(slog.NewJSONHandler(&log, nil))}
+		s := &session{settings: &settings{Store: t.TempDir()}, sources: newSources(nil)}
+		if err := (&serveCmd{Submissions: "submitted", Page: page}).takeSubmissions(s, &conf); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(log.String(), "names nobody to talk to"); got != want {
+			t.Errorf("with the wording %q it warns: %v, want %v: %s", page, got, want, &log)
 		}
 	}
 }
