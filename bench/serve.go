@@ -29,7 +29,7 @@ import (
 // picture, or a line with a hash.
 type serveRow struct {
 	Load      string  `json:"load"`      // hashes or pictures
-	When      string  `json:"when"`      // quiet, or while a list was swapped
+	When      string  `json:"when"`      // quiet, while many clients sent slowly, or while a list was swapped
 	Share     float64 `json:"share"`     // of the rate at which the server is full
 	Offered   float64 `json:"offered"`   // uploads a second
 	Answered  float64 `json:"answered"`  // uploads a second
@@ -78,6 +78,7 @@ func benchServe(ctx context.Context, args []string, out, log io.Writer) (err err
 		batch    = flags.Int("batch", 32, "hashes in a request")
 		size     = flags.String("size", "1024x768", "size of the pictures, JPEG")
 		slice    = flags.Duration("slice", 10*time.Second, "time at each rate; a swap takes three times as long, or longer")
+		slow     = flags.Int("slow", 0, "have so many connections send their headers byte by byte, at half of the full rate")
 		swap     = flags.Bool("swap", true, "have the whole list replaced at half of the full rate")
 		jsonFile = flags.String("json", "", "file for the figures as JSON, which \"size\" reads")
 		svgFile  = flags.String("svg", "", "file for a plot of the latency against the rate")
@@ -86,8 +87,8 @@ func benchServe(ctx context.Context, args []string, out, log io.Writer) (err err
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *n < 1000 || *n > 1e8 || *batch < 1 || *slice <= 0 {
-		return errors.New("-n is 1000 to 1e8, -batch at least 1, -slice more than nothing")
+	if *n < 1000 || *n > 1e8 || *batch < 1 || *slice <= 0 || *slow < 0 {
+		return errors.New("-n is 1000 to 1e8, -batch at least 1, -slice more than nothing, -slow not negative")
 	}
 	run := &serveRun{n: int(*n), slice: *slice, log: log}
 	var width, height int
@@ -117,7 +118,7 @@ func benchServe(ctx context.Context, args []string, out, log io.Writer) (err err
 	defer func() { err = errors.Join(err, run.stop()) }()
 	var rows []serveRow
 	for _, l := range chosen {
-		got, err := run.measure(ctx, l, *swap)
+		got, err := run.measure(ctx, l, *slow, *swap)
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
@@ -269,7 +270,7 @@ func (run *serveRun) version(ctx context.Context) (seq uint64, err error) {
 
 // measure finds the rate at which the server is full, and then asks at shares of
 // it.
-func (run *serveRun) measure(ctx context.Context, l load, swap bool) (rows []serveRow, err error) {
+func (run *serveRun) measure(ctx context.Context, l load, slow int, swap bool) (rows []serveRow, err error) {
 	fmt.Fprintf(run.log, "bench: %s, as many as can be\n", l.name)
 	full, err := run.closed(ctx, l)
 	if err != nil {
@@ -282,6 +283,17 @@ func (run *serveRun) measure(ctx context.Context, l load, swap bool) (rows []ser
 			return nil, err
 		}
 		row.Share, row.When = share, "quiet"
+		rows = append(rows, row)
+	}
+	if slow > 0 {
+		fmt.Fprintf(run.log, "bench: %s, %g of %s uploads a second and %d slow connections\n", l.name, serveShares[2], short(full), slow)
+		leave := run.sendSlowly(ctx, slow)
+		row, err := run.open(ctx, l, serveShares[2]*full, run.slice, nil)
+		leave()
+		if err != nil {
+			return nil, err
+		}
+		row.Share, row.When = serveShares[2], "slow"
 		rows = append(rows, row)
 	}
 	if !swap {
@@ -320,6 +332,52 @@ func (run *serveRun) measure(ctx context.Context, l load, swap bool) (rows []ser
 	}
 	row.Share, row.When, row.SwapTime = serveShares[2], "swap", took
 	return append(rows, row), nil
+}
+
+// sendSlowly keeps so many connections open that send a header, a byte a second,
+// and opens another in the place of each that the server closes, until leave is
+// called. It returns when each has been opened once.
+func (run *serveRun) sendSlowly(ctx context.Context, n int) (leave func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all, opened sync.WaitGroup
+	opened.Add(n)
+	for range n {
+		all.Go(func() {
+			first := sync.OnceFunc(opened.Done)
+			defer first()
+			for ctx.Err() == nil {
+				run.sendHeader(ctx, first)
+			}
+		})
+	}
+	opened.Wait()
+	return func() {
+		cancel()
+		all.Wait()
+	}
+}
+
+// sendHeader opens one connection and sends until it is closed.
+func (run *serveRun) sendHeader(ctx context.Context, opened func()) {
+	beat := time.NewTicker(time.Second)
+	defer beat.Stop()
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", strings.TrimPrefix(run.base, "http://"))
+	opened()
+	if err == nil {
+		defer c.Close()
+		_, err = io.WriteString(c, "POST /v1/match HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-beat.C:
+		}
+		if err != nil { // tried again a second later, at the soonest
+			return
+		}
+		_, err = io.WriteString(c, "x")
+	}
 }
 
 // closed returns the uploads a second that are answered when each of a few
