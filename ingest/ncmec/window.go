@@ -33,6 +33,8 @@ const (
 	// is read once more by the next run, for what arrived late all the same.
 	lag     = 5 * time.Second
 	overlap = 2 * time.Minute
+	// mostAhead is how far a checkpoint may be after the service's clock.
+	mostAhead = time.Hour
 )
 
 // epoch is before all of the service's entries.
@@ -70,10 +72,7 @@ func (s *Source) Changes(ctx context.Context, after ingest.Checkpoint) iter.Seq2
 		if status.Time.IsZero() {
 			w.limit = time.Now().Add(-lag).Truncate(time.Second)
 		}
-		w.at = checkpoint{Done: s.Since.Truncate(time.Second), Span: firstSpan}
-		if s.Since.IsZero() {
-			w.at.Done = epoch
-		}
+		w.at = w.first()
 		if after != nil {
 			if err := json.Unmarshal(after, &w.at); err != nil {
 				yield(ingest.Change{}, errors.New("ncmec: the checkpoint is malformed"))
@@ -85,11 +84,23 @@ func (s *Source) Changes(ctx context.Context, after ingest.Checkpoint) iter.Seq2
 			} else if !w.limit.Before(w.at.Saved.Add(pageLife - time.Hour)) {
 				w.at = checkpoint{Done: w.at.Done, Span: w.at.Span}
 			}
+			if w.at.Done.After(w.limit.Add(mostAhead)) {
+				// The service's clock was wrong, and nothing says what was seen by then.
+				w.at, w.restart = w.first(), true
+			}
 		}
 		if err := w.run(ctx); err != nil && !errors.Is(err, errStopped) {
 			yield(ingest.Change{}, err)
 		}
 	}
+}
+
+// first is where a walk over all begins.
+func (w *walk) first() checkpoint {
+	if w.s.Since.IsZero() {
+		return checkpoint{Done: epoch, Span: firstSpan}
+	}
+	return checkpoint{Done: w.s.Since.Truncate(time.Second), Span: firstSpan}
 }
 
 // errStopped ends a walk whose changes nobody wants any more.
@@ -102,6 +113,8 @@ type walk struct {
 	yield func(ingest.Change, error) bool
 	limit time.Time // the end of the last window
 	at    checkpoint
+
+	restart bool // the next change is the first of all there is
 }
 
 func (w *walk) run(ctx context.Context) error {
@@ -164,9 +177,10 @@ func (w *walk) window(ctx context.Context) error {
 		} else if w.at.Next = p.next; w.at.Pages >= mostPages {
 			return fmt.Errorf("ncmec: the window from %s to %s has over %d pages", stamp(w.at.Done), stamp(w.at.End), mostPages)
 		}
-		if !w.yield(ingest.Change{Edits: w.s.wanted(p.edits), Next: w.at.encode(), Bad: p.bad, Skipped: p.skipped}, nil) {
+		if !w.yield(ingest.Change{Edits: w.s.wanted(p.edits), Next: w.at.encode(), Restart: w.restart, Bad: p.bad, Skipped: p.skipped}, nil) {
 			return errStopped
 		}
+		w.restart = false
 		if p.next == "" {
 			return nil
 		}

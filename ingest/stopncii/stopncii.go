@@ -285,8 +285,9 @@ func (r *run) pages(ctx context.Context) error {
 			r.at.Known = r.at.Begun
 			// The timestamp may be lower than an earlier page's. The last one is
 			// what the service asks to go on from, and never loses anything; below
-			// where this run began all is known.
-			r.at.Start, r.at.Token = max(r.at.Start, p.next), ""
+			// where this run began all is known. One of the future must not hide what is
+			// to come.
+			r.at.Start, r.at.Token = max(r.at.Start, min(p.next, now.Unix())), ""
 		}
 		next, err := json.Marshal(r.at)
 		if err != nil {

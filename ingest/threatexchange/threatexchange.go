@@ -397,7 +397,8 @@ func (r *run) pages(ctx context.Context) error {
 		if r.at.Next == "" {
 			r.at.Begun = now
 		}
-		r.at.Next, r.at.High = p.next, max(r.at.High, p.last)
+		// An update that claims to be of the future must not hide those to come.
+		r.at.Next, r.at.High = p.next, max(r.at.High, min(p.last, now.Unix()))
 		if p.next == "" {
 			r.at.Last, r.at.High, r.at.Known = max(r.at.Last, r.at.High), 0, r.at.Begun
 		}
