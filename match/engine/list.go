@@ -160,7 +160,7 @@ func read(entries iter.Seq2[store.Entry, error], newIndex func() (index.Index, e
 	}
 	pdq := pdqBatch{contents: c, index: x, size: batchSize}
 	if _, ok := x.(*index.Flat); ok {
-		pdq.size = smallBatch
+		pdq.size = flatBatch
 	}
 	if err := c.fill(entries, &pdq); err != nil {
 		pdq.index.Close()
@@ -250,20 +250,22 @@ type pdqBatch struct {
 	index    index.Index
 	size     int // at which it is moved into the index
 	hashes   []index.Entry
-	quality  []hash.Quality
+	quality  []int8 // of each
 }
 
-// batchSize bounds the hashes that wait for the index, 40 bytes each. The fewer
-// the batches, the less it has to merge.
-const batchSize = 1 << 20
+// batchSize bounds the hashes that wait for the index, 41 bytes each. An index
+// that has tables makes them for a whole list at once in the memory that it needs
+// for a merge; of ten million hashes in ten batches it spends most of its time on
+// merges.
+const batchSize = 1 << 25
 
-// smallBatch is batchSize where memory is scarce: the index that is chosen there
-// has nothing to merge.
-const smallBatch = 1 << 16
+// flatBatch is batchSize for an index without tables, which is chosen where
+// memory is scarce.
+const flatBatch = 1 << 16
 
 func (b *pdqBatch) add(h hash.PDQ, q hash.Quality, entry uint32) error {
 	b.hashes = append(b.hashes, index.Entry{Hash: h, Ref: index.Ref(len(b.contents.entries))})
-	b.quality = append(b.quality, q)
+	b.quality = append(b.quality, int8(q))
 	b.contents.entries = append(b.contents.entries, entry)
 	if len(b.hashes) < b.size {
 		return nil
@@ -280,7 +282,7 @@ func (b *pdqBatch) flush() error {
 	for core := range cores {
 		wg.Go(func() {
 			for i := core * len(rules) / cores; i < (core+1)*len(rules)/cores; i++ {
-				rules[i] = byte(slices.Index(ruleCodes[:], match.Claimed(b.hashes[i].Hash, b.quality[i])))
+				rules[i] = byte(slices.Index(ruleCodes[:], match.Claimed(b.hashes[i].Hash, hash.Quality(b.quality[i]))))
 			}
 		})
 	}
