@@ -45,7 +45,10 @@ var (
 	// ErrTooLarge is returned for a reply over the size limit.
 	ErrTooLarge = fmt.Errorf("the reply has over %d MiB", maxReply>>20)
 
-	errIdle = fmt.Errorf("the reply stood still for %v", idleTime)
+	// errMethod is for a redirect such as that to a page for signing in, which would
+	// answer a vote without having taken it.
+	errMethod = errors.New("the service redirects what is sent to a page that is only read")
+	errIdle   = fmt.Errorf("the reply stood still for %v", idleTime)
 )
 
 // ReplyError is a call that failed. It names no query, since that may hold a
@@ -150,6 +153,9 @@ func NewFetcher(s Service) (*Fetcher, error) {
 		}
 		if len(via) > 3 {
 			return errors.New("more than 3 redirects")
+		}
+		if r.Method != via[0].Method {
+			return errMethod
 		}
 		f.service.Authorize(r)
 		return nil

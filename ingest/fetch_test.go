@@ -322,6 +322,10 @@ func TestRedirectsStayWithTheService(t *testing.T) {
 	if !errors.Is(err, ErrAddress) {
 		t.Errorf("Do with a redirect elsewhere = %v, want %v", err, ErrAddress)
 	}
+	// A vote that ends at a page was not taken.
+	if _, err := f.Do(t.Context(), Call{Method: http.MethodPost, URL: f.Address("thing", nil), Body: []byte("{}")}); !errors.Is(err, errMethod) {
+		t.Errorf("Do with a POST that is redirected = %v, want %v", err, errMethod)
+	}
 }
 
 func TestLink(t *testing.T) {
