@@ -21,8 +21,9 @@ var errBusy = errors.New("server: busy")
 
 // gate bounds what is decoded at a time: the number of pictures, because more
 // of them than cores only makes all of them late, and their pixels, because
-// those are memory. Live uploads go first, and backfill has at most half of the
-// places, so that a live upload hardly ever finds all of them taken.
+// those are memory. Live uploads go first, and backfill has at most a quarter of
+// the places, of which there are two a core: so half of the cores are free of it
+// whenever a live upload comes.
 //
 // Who waits is served in order within a class. The queues are short: an upload
 // that would wait long is refused at once, for its sender can do better than
@@ -47,7 +48,7 @@ type waiter struct {
 // fits reports whether there is a place; the caller holds g.mu.
 func (g *gate) fits(c class, pixels int64) bool {
 	return g.inside[live]+g.inside[backfill] < g.places && g.used+pixels <= g.pixels &&
-		(c == live || g.inside[backfill] < g.places/2)
+		(c == live || g.inside[backfill] < max(1, g.places/4))
 }
 
 func (g *gate) take(c class, pixels int64) {

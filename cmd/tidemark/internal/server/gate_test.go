@@ -9,7 +9,7 @@ import (
 )
 
 // TestGate checks who comes in when: live before backfill whatever the order of
-// arrival, in order within a class, and backfill on half of the places.
+// arrival, in order within a class, and backfill on a quarter of the places.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{places: 2, pixels: 100, waiters: 3, patience: time.Second}
@@ -48,6 +48,23 @@ func TestGate(t *testing.T) {
 				t.Errorf("next is %q, want %q", got, want)
 			}
 		}
+	})
+}
+
+// TestGateBackfill has only backfill come: it leaves half of the cores free.
+func TestGateBackfill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const cores = 4
+		g := &gate{places: 2 * cores, pixels: 100, waiters: 9, patience: time.Second}
+		ctx, cancel := context.WithCancel(t.Context())
+		for range 9 {
+			go g.enter(ctx, backfill, 1)
+		}
+		synctest.Wait()
+		if g.inside[backfill] != cores/2 || len(g.waiting[backfill]) != 9-cores/2 {
+			t.Errorf("of 9 uploads %d are inside and %d wait, want %d inside", g.inside[backfill], len(g.waiting[backfill]), cores/2)
+		}
+		cancel()
 	})
 }
 
