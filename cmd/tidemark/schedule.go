@@ -44,7 +44,7 @@ func (j *syncJob) run(ctx context.Context, st *store.Store, progress func(ingest
 // configuration says that its source takes them. A source that fails is left
 // alone for the time that package feedback keeps with its votes.
 func (j *syncJob) sendVotes(ctx context.Context, st *store.Store) (lines []sentVotes, err error) {
-	if !j.config.Source.Feedback || j.open() != nil { // which the run has told
+	if !j.config.Source.Feedback || j.open() != nil { // which the run tells
 		return nil, nil
 	}
 	for _, list := range append(j.config.target(j.list).routed(), j.list) {
@@ -130,13 +130,16 @@ func schedule(ctx context.Context, st *store.Store, jobs []*syncJob, ended func(
 					return
 				case <-wait.C:
 				}
-				e := j.run(ctx, st, nil)
-				if ctx.Err() == nil {
-					e.votes, e.votesErr = j.sendVotes(ctx, st)
-				}
+				// Votes go first: a run may take the entries they are on elsewhere.
+				votes, err := j.sendVotes(ctx, st)
 				if ctx.Err() != nil {
 					return
 				}
+				e := j.run(ctx, st, nil)
+				if ctx.Err() != nil {
+					return
+				}
+				e.votes, e.votesErr = votes, err
 				ended(e)
 			}
 		})
