@@ -74,7 +74,7 @@ func load(ctx context.Context, st *store.Store, name string, old *list, newIndex
 			return l, err
 		}
 	}
-	whole, err := read(snapshot.Entries(ctx), newIndex)
+	whole, err := read(ahead(snapshot.Entries(ctx)), int(snapshot.Status().Entries), newIndex)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func (l *list) follow(ctx context.Context, snapshot *store.Snapshot) (*list, err
 				return
 			}
 		}
-	}, func() (index.Index, error) { return index.NewMulti() })
+	}, len(put), func() (index.Index, error) { return index.NewMulti() })
 	if err != nil {
 		return nil, err
 	}
@@ -151,14 +151,14 @@ func (l *list) follow(ctx context.Context, snapshot *store.Snapshot) (*list, err
 // live reports whether an entry of a part is on the list.
 func (l *list) live(part int, entry uint32) bool { return part > 0 || !l.gone[entry] }
 
-// read makes entries, which come by id, ready to be searched.
-func read(entries iter.Seq2[store.Entry, error], newIndex func() (index.Index, error)) (*contents, error) {
+// read makes n entries, which come by id, ready to be searched.
+func read(entries iter.Seq2[store.Entry, error], n int, newIndex func() (index.Index, error)) (*contents, error) {
 	c := &contents{equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}
 	x, err := newIndex()
 	if err != nil {
 		return nil, err
 	}
-	pdq := pdqBatch{contents: c, index: x, size: batchSize}
+	pdq := pdqBatch{contents: c, index: x, size: batchSize, expected: n}
 	if _, ok := x.(*index.Flat); ok {
 		pdq.size = flatBatch
 	}
@@ -183,6 +183,49 @@ func read(entries iter.Seq2[store.Entry, error], newIndex func() (index.Index, e
 	}
 	wg.Wait()
 	return c, nil
+}
+
+// ahead yields what entries does, and reads some of them in advance on another
+// core.
+func ahead(entries iter.Seq2[store.Entry, error]) iter.Seq2[store.Entry, error] {
+	type item struct {
+		entry store.Entry
+		err   error
+	}
+	const blocks, items = 8, 1024
+	return func(yield func(store.Entry, error) bool) {
+		full, free, stop := make(chan []item, blocks), make(chan []item, blocks), make(chan struct{})
+		for range blocks {
+			free <- make([]item, 0, items)
+		}
+		var reading sync.WaitGroup
+		defer reading.Wait()
+		defer close(stop)
+		reading.Go(func() {
+			defer close(full)
+			block := <-free
+			for e, err := range entries {
+				if block = append(block, item{e, err}); len(block) < items {
+					continue
+				}
+				full <- block // which has room for all blocks
+				select {
+				case block = <-free:
+				case <-stop:
+					return
+				}
+			}
+			full <- block
+		})
+		for block := range full {
+			for _, i := range block {
+				if !yield(i.entry, i.err) {
+					return
+				}
+			}
+			free <- block[:0]
+		}
+	}
 }
 
 // fill takes entries.
@@ -249,6 +292,7 @@ type pdqBatch struct {
 	contents *contents
 	index    index.Index
 	size     int // at which it is moved into the index
+	expected int // hashes to come, about one an entry
 	hashes   []index.Entry
 	quality  []int8 // of each
 }
@@ -264,6 +308,10 @@ const batchSize = 1 << 25
 const flatBatch = 1 << 16
 
 func (b *pdqBatch) add(h hash.PDQ, q hash.Quality, entry uint32) error {
+	if b.hashes == nil { // growing would touch several times the memory
+		b.hashes = make([]index.Entry, 0, min(b.size, b.expected))
+		b.contents.entries = make([]uint32, 0, b.expected)
+	}
 	b.hashes = append(b.hashes, index.Entry{Hash: h, Ref: index.Ref(len(b.contents.entries))})
 	b.quality = append(b.quality, int8(q))
 	b.contents.entries = append(b.contents.entries, entry)
