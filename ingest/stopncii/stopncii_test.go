@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,12 +49,12 @@ func TestFixturePages(t *testing.T) {
 		more  bool
 	}{
 		"fetch_page1.json": {
-			edits: []string{id(t, hash.KindPDQ, blocked) + " positive pdq:" + blocked, id(t, hash.KindMD5, video) + " seed md5:" + video},
+			edits: []string{id(t, hash.KindPDQ, blocked) + " positive pdq:" + blocked + " case 11111111-1111-4111-8111-111111111111, 22222222-2222-4222-8222-222222222222", id(t, hash.KindMD5, video) + " seed md5:" + video + " case 33333333-3333-4333-8333-333333333333"},
 			bad:   []ingest.Bad{{Why: "hash: a pdq value is 64 hexadecimal digits, not 32 characters"}},
 			next:  1767348009, token: "dGlkZW1hcmstcGFnZS0y", more: true,
 		},
 		"fetch_page2.json": {
-			edits: []string{id(t, hash.KindMD5, video) + " seed", id(t, hash.KindPDQ, disputed) + " disputed pdq:" + disputed},
+			edits: []string{id(t, hash.KindMD5, video) + " seed", id(t, hash.KindPDQ, disputed) + " disputed pdq:" + disputed + " case 55555555-5555-4555-8555-555555555555"},
 			next:  1767348009,
 		},
 	} {
@@ -67,6 +68,9 @@ func TestFixturePages(t *testing.T) {
 			s := fmt.Sprintf("%s %v", e.ID, e.Opinion)
 			for _, h := range e.Hashes {
 				s += fmt.Sprintf(" %s:%s", h.Kind, h.Text())
+			}
+			if e.Label != "" {
+				s += " " + e.Label
 			}
 			got = append(got, s)
 		}
@@ -112,10 +116,30 @@ func TestLyingPages(t *testing.T) {
 	}
 }
 
+func TestCaseLabel(t *testing.T) {
+	var many []string
+	for i := range 25 {
+		many = append(many, fmt.Sprintf("%08x-0000-4000-8000-000000000000", i))
+	}
+	for _, c := range []struct {
+		cases []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"not a case", "<b>", ""}, ""},
+		{[]string{many[3], "no", many[4]}, "case " + many[3] + ", " + many[4]},
+		{many, "case " + strings.Join(many[:20], ", ") + " and 5 more"},
+	} {
+		if got := caseLabel(slices.Clone(c.cases)); got != c.want || len(got) > 1024 {
+			t.Errorf("caseLabel(%q) = %q, want %q", c.cases, got, c.want)
+		}
+	}
+}
+
 func TestRecords(t *testing.T) {
 	text := `{"count":6,"nextSetTimestamp":9,"hasMoreRecords":false,"nextPageToken":null,"new":{"x":[1]},"hashRecords":[
 		{"signalType":"VideoMD5","hashValue":"0000000000000000000000000000000A","hashStatus":"Novel","CSPFeedbacks":{"x":1}},
-		{"signalType":"VideoMD5","hashValue":"0000000000000000000000000000000b","hashStatus":7,"CSPFeedbacks":[{"feedbackValue":"Undefined","tags":5}]},
+		{"signalType":"VideoMD5","hashValue":"0000000000000000000000000000000b","hashStatus":7,"caseNumbers":[1],"CSPFeedbacks":[{"feedbackValue":"Undefined","tags":5}]},
 		{"signalType":"VideoMD5","hashValue":12345678901234567890,"hashStatus":"Active"},
 		{"signalType":"Text","hashValue":"some words","hashStatus":"Active"},
 		"nonsense",
