@@ -159,7 +159,7 @@ func TestFetch(t *testing.T) {
 	defer public.Close()
 
 	names := &nameServer{}
-	s := &Server{}
+	s := &Server{bodies: bodyMemory}
 	s.Limits.Bytes = 1000
 	base := fmt.Sprintf("http://media.example:%d", port)
 	if s.fetcher, err = newFetcher(Fetching{Allow: []string{base, fmt.Sprintf("http://127.0.0.3:%d", port)}, Private: []string{"127.0.0.2/32"}}); err != nil {
