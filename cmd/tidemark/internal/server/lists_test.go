@@ -17,7 +17,7 @@ func md5Change(entry string, value int) string {
 
 func TestLists(t *testing.T) {
 	s := start(t)
-	const all = "list:read,list:write,explain,match"
+	const all = "list:read,list:write,explain,match,review"
 	var l List
 	if got := s.call(t, all, "PUT", "/v1/lists/harbour", `{"mode":"block"}`, &l); got != 201 || l.Mode != match.ModeBlock || !l.Redistribute || l.Radius != 31 {
 		t.Errorf("PUT of a new list = %d %+v", got, l)
