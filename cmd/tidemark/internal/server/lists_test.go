@@ -81,7 +81,7 @@ func TestLists(t *testing.T) {
 // TestHeld has a change held by the brakes, and dropped or accepted.
 func TestHeld(t *testing.T) {
 	s := start(t)
-	const all = "list:read,list:write"
+	const all = "list:read,list:write,explain"
 	many := func(from, n int) string {
 		var puts []string
 		for i := from; i < from+n; i++ {
