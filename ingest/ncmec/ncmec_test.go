@@ -142,13 +142,14 @@ func TestBadRecords(t *testing.T) {
 		<q:video><q:member id="1">M</q:member><q:id>short</q:id><q:fingerprints><q:md5>` + digest[:30] + `</q:md5><q:sha1>` + digest + `01234567</q:sha1></q:fingerprints></q:video>
 		<q:video><q:member id="1">M</q:member><q:fingerprints><q:md5>` + digest + `</q:md5></q:fingerprints></q:video>
 		<q:video><q:member id="1-2">M</q:member><q:id>x</q:id></q:video>
-		<q:video><q:member id="1">M</q:member><q:id>fine</q:id><q:classification>C7</q:classification><q:new><q:md5>z</q:md5></q:new><q:fingerprints><q:md5> ` + digest + `
+		<q:video><q:member id="1">M</q:member><q:id>fine</q:id><q:classification>C7</q:classification>
+		<q:categorizations><q:group name="G"><q:categorization guid="1-2" name="Viral"/><q:categorization guid="3-4"/></q:group><q:categorization>Known</q:categorization></q:categorizations><q:new><q:md5>z</q:md5></q:new><q:fingerprints><q:md5> ` + digest + `
 		</q:md5></q:fingerprints></q:video></q:videos></q:queryResult>`
 	p, err := readPage(strings.NewReader(text), "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.edits) != 2 || len(p.edits[0].Hashes) != 1 || len(p.edits[1].Hashes) != 1 || p.edits[1].Label != "C7" {
+	if len(p.edits) != 2 || len(p.edits[0].Hashes) != 1 || len(p.edits[1].Hashes) != 1 || p.edits[1].Label != "C7, Viral, 3-4, Known" {
 		t.Errorf("readPage kept %d edits, want the one with one good hash, and the good one", len(p.edits))
 	}
 	want := []ingest.Bad{

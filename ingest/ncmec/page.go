@@ -1,6 +1,7 @@
 package ncmec
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -104,6 +105,7 @@ func (p *page) entry(s *scanner, deleted bool) error {
 	var id, class string
 	var bad []string
 	var votes votes
+	var categories []string
 	if cap(p.hashes)-len(p.hashes) < 16 {
 		p.hashes = make([]store.Hash, 0, 1024)
 	}
@@ -123,6 +125,8 @@ func (p *page) entry(s *scanner, deleted bool) error {
 			err = s.children(func() error { return p.fingerprint(s, &e, &bad) })
 		case "feedback":
 			err = votes.read(s)
+		case "categorizations":
+			err = categorizations(s, &categories)
 		default:
 			err = s.skip()
 		}
@@ -137,7 +141,7 @@ func (p *page) entry(s *scanner, deleted bool) error {
 		return nil
 	}
 	e.ID = e.Member.ID + "-" + id
-	e.Label = ingest.Label(class)
+	e.Label = ingest.Label(append([]string{class}, categories...)...)
 	e.Opinion, e.Vote = votes.opinions(p.own)
 	if deleted {
 		e.Hashes = nil
@@ -151,6 +155,27 @@ func (p *page) entry(s *scanner, deleted bool) error {
 	}
 	p.edits = append(p.edits, e)
 	return nil
+}
+
+// categorizations adds the names of an entry's categorizations at any depth, past
+// the groups among which they are, or the GUID of one without a name: the
+// service lists both at /categorizations, and each database has its own GUIDs.
+func categorizations(s *scanner, names *[]string) error {
+	return s.children(func() error {
+		if string(s.name) != "categorization" {
+			return categorizations(s, names)
+		}
+		name := cmp.Or(string(s.attr("name")), string(s.attr("guid")))
+		if name != "" {
+			*names = append(*names, name)
+			return s.skip()
+		}
+		b, err := s.value()
+		if len(b) > 0 {
+			*names = append(*names, string(b))
+		}
+		return err
+	})
 }
 
 // fingerprint reads an element of an entry's fingerprints. Those that are links

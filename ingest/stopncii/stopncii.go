@@ -14,7 +14,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -200,7 +199,11 @@ func (p *page) record(text json.RawMessage) error {
 	e.Hashes = []store.Hash{{Hash: h, Quality: hash.UnknownQuality}}
 	var cases map[string]json.RawMessage
 	json.Unmarshal(r.Cases, &cases) // without them, the record still counts
-	e.Label = caseLabel(slices.Sorted(maps.Keys(cases)))
+	var label []string
+	for _, number := range slices.Sorted(maps.Keys(cases)) {
+		label = append(label, "case "+number)
+	}
+	e.Label = ingest.Label(label...)
 	var feedbacks []struct {
 		Value string   `json:"feedbackValue"`
 		Tags  []string `json:"tags"`
@@ -216,25 +219,6 @@ func (p *page) record(text json.RawMessage) error {
 	}
 	p.edits = append(p.edits, e)
 	return nil
-}
-
-// mostCases is how many of a record's cases are kept.
-const mostCases = 20
-
-// caseNumber is what a case is called: a UUID.
-var caseNumber = regexp.MustCompile(`^[0-9a-fA-F-]{1,36}$`)
-
-// caseLabel is the label of an entry that people asked for in these cases.
-func caseLabel(cases []string) string {
-	cases = slices.DeleteFunc(cases, func(c string) bool { return !caseNumber.MatchString(c) })
-	more := ""
-	if n := len(cases) - mostCases; n > 0 {
-		cases, more = cases[:mostCases], fmt.Sprintf(" and %d more", n)
-	}
-	if len(cases) == 0 {
-		return ""
-	}
-	return "case " + strings.Join(cases, ", ") + more
 }
 
 // checkpoint is where a run ended.
