@@ -18,6 +18,7 @@ func TestPrecedence(t *testing.T) {
 		"max_pixels": {"1", "2", "3", "100000000"},
 		"max_side":   {"1", "2", "3", "16384"},
 
+		"memory":              {"1GiB", "2GiB", "3GiB", "0"},
 		"encryption_key_file": {"by-flag.key", "by-env.key", "by-file.key", ""},
 		"key_rotation":        {"1h0m0s", "2h0m0s", "3h0m0s", "240h0m0s"},
 		"audit_key_file":      {"by-flag.key", "by-env.key", "by-file.key", ""},
