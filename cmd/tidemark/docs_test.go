@@ -14,9 +14,8 @@ import (
 // TestDocumentedLists runs the shell lines of docs/lists.md and compares what
 // they print with what the page shows below each.
 func TestDocumentedLists(t *testing.T) {
-	if _, err := exec.LookPath("jq"); err != nil {
-		t.Skip("skipped, for want of jq")
-	}
+	_, err := exec.LookPath("jq")
+	testenv.Require(t, "jq", err == nil, "jq")
 	text, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", "lists.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -239,9 +239,8 @@ func TestOutage(t *testing.T) {
 // and compares what they print.
 func TestDocumentedLines(t *testing.T) {
 	for _, program := range []string{"curl", "jq", "base64"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("skipped, for want of %s", program)
-		}
+		_, err := exec.LookPath(program)
+		testenv.Require(t, "jq", err == nil, program)
 	}
 	for name, lines := range map[string]int{"http.md": 6, "adapters.md": 3} {
 		text, err := os.ReadFile(filepath.Join(testenv.Root(t), "docs", name))
