@@ -188,7 +188,7 @@ func openBadger(o badger.Options) (db *badger.DB, err error) {
 // to three times their size.
 func badgerOptions(dir string, mem int64) badger.Options {
 	return badger.DefaultOptions(dir).
-		WithLogger(nil).WithMetricsEnabled(false).
+		WithLogger(nil).WithMetricsEnabled(false).WithBypassLockGuard(lockGuard).
 		WithSyncWrites(true).WithChecksumVerificationMode(options.OnTableRead).
 		WithDetectConflicts(false).
 		WithCompression(options.None).WithBlockSize(chunkTarget + chunkTarget/2).

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -64,7 +63,7 @@ func (e *DamageError) Error() string {
 // process; a second one gets [ErrLocked].
 type Store struct {
 	dir      string
-	lock     *os.File
+	lock     *fileLock
 	db       *badger.DB
 	mem      int64 // budget in bytes
 	key      []byte
@@ -192,7 +191,7 @@ func (s *Store) Close() error {
 	s.users.Wait()
 	// To close the database is to write the table in memory.
 	if free, err := freeBytes(s.dir); err == nil && free < uint64(memTableSize(s.mem)) {
-		return errors.Join(fmt.Errorf("%w: %s is not closed", ErrFull, s.dir), s.lock.Close())
+		return fmt.Errorf("%w: %s is not closed", ErrFull, s.dir)
 	}
 	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("store: %s: %w", s.dir, err)

@@ -7,8 +7,13 @@ import (
 	"os"
 )
 
-// lockFile takes no lock: here Badger's own has to do.
-func lockFile(path string) (*os.File, error) {
+// lockGuard says that Badger's own lock has to do here.
+const lockGuard = false
+
+type fileLock = os.File
+
+// lockFile takes no lock.
+func lockFile(path string) (*fileLock, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 }
 
