@@ -1,0 +1,37 @@
+package store
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// TestLockInherited shows that a store which is closed can be opened at once,
+// though a child process has inherited its files, as each does between fork
+// and exec.
+func TestLockInherited(t *testing.T) {
+	path := filepath.Join(t.TempDir(), lockName)
+	lock, err := lockFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lockFile(path); !errors.Is(err, ErrLocked) && lockGuard {
+		t.Fatalf("a second lock: error %v, want ErrLocked", err)
+	}
+	child := exec.Command("sleep", "60")
+	child.ExtraFiles = append(child.ExtraFiles, lock.File)
+	if err := child.Start(); err != nil {
+		t.Skip("no program sleep:", err)
+	}
+	defer child.Wait()
+	defer child.Process.Kill()
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := lockFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Close()
+}
