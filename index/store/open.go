@@ -177,7 +177,8 @@ func (s *Store) named(name string) (*list, error) {
 
 // Close releases the folder. It waits until all snapshots are closed and
 // drafts ended. If the disk is full the database is left as a kill would leave
-// it, of which nothing is lost, and the error is [ErrFull].
+// it, of which nothing is lost, the error is [ErrFull], and the process has to end
+// before the folder is opened again.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -191,7 +192,7 @@ func (s *Store) Close() error {
 	s.users.Wait()
 	// To close the database is to write the table in memory.
 	if free, err := freeBytes(s.dir); err == nil && free < uint64(memTableSize(s.mem)) {
-		return fmt.Errorf("%w: %s is not closed", ErrFull, s.dir)
+		return errors.Join(fmt.Errorf("%w: %s is not closed", ErrFull, s.dir), s.lock.Close())
 	}
 	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("store: %s: %w", s.dir, err)
