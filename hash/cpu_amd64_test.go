@@ -2,4 +2,4 @@
 
 package hash
 
-var kernels = []kernel{{"avx2", &useAVX2}}
+var kernels = []kernel{{"avx512", &useAVX512}, {"avx2", &useAVX2}}

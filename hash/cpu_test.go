@@ -32,7 +32,7 @@ func eachKernel[T interface {
 }
 
 func TestRequiredKernels(t *testing.T) {
-	for _, word := range []string{"avx2", "neon"} {
+	for _, word := range []string{"avx512", "avx2", "neon"} {
 		t.Run(word, func(t *testing.T) {
 			has := false
 			for _, k := range kernels {
