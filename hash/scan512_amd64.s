@@ -5,27 +5,6 @@
 
 #include "textflag.h"
 
-// smallMask has for each length of a bucket, 0 to 32, which of the words count
-// when its first 16 and, if there are more, its last 16 are looked at.
-DATA smallMask<>+0(SB)/8, $0x0000000100000000
-DATA smallMask<>+8(SB)/8, $0x0000000700000003
-DATA smallMask<>+16(SB)/8, $0x0000001f0000000f
-DATA smallMask<>+24(SB)/8, $0x0000007f0000003f
-DATA smallMask<>+32(SB)/8, $0x000001ff000000ff
-DATA smallMask<>+40(SB)/8, $0x000007ff000003ff
-DATA smallMask<>+48(SB)/8, $0x00001fff00000fff
-DATA smallMask<>+56(SB)/8, $0x00007fff00003fff
-DATA smallMask<>+64(SB)/8, $0x8000ffff0000ffff
-DATA smallMask<>+72(SB)/8, $0xe000ffffc000ffff
-DATA smallMask<>+80(SB)/8, $0xf800fffff000ffff
-DATA smallMask<>+88(SB)/8, $0xfe00fffffc00ffff
-DATA smallMask<>+96(SB)/8, $0xff80ffffff00ffff
-DATA smallMask<>+104(SB)/8, $0xffe0ffffffc0ffff
-DATA smallMask<>+112(SB)/8, $0xfff8fffffff0ffff
-DATA smallMask<>+120(SB)/8, $0xfffefffffffcffff
-DATA smallMask<>+128(SB)/4, $0xffffffff
-GLOBL smallMask<>(SB), RODATA|NOPTR, $132
-
 // func scanAVX512(dst *uint32, buckets *Bucket, n int, column *uint16, ids *uint32, word uint16) int
 //
 // No more than a bucket is read where it could cost a line of memory: of up to
@@ -55,7 +34,7 @@ TEXT ·scanAVX512(SB), NOSPLIT, $0-56
 	MOVQ column+24(FP), COLUMN
 	MOVQ ids+32(FP), IDS
 	VPBROADCASTW word+40(FP), QUERY
-	LEAQ smallMask<>(SB), SMALL
+	LEAQ ·smallMask(SB), SMALL
 	TESTQ COUNT, COUNT
 	JZ   done
 

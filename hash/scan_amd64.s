@@ -147,22 +147,67 @@ GLOBL ones<>(SB), RODATA|NOPTR, $8
 	VPAND  T, A, A;      \
 	VPAND  U, B, B
 
+// smallMask has for each length of a bucket, 0 to 32, which of the words count
+// when its first 16 and, if there are more, its last 16 are looked at.
+DATA ·smallMask+0(SB)/8, $0x0000000100000000
+DATA ·smallMask+8(SB)/8, $0x0000000700000003
+DATA ·smallMask+16(SB)/8, $0x0000001f0000000f
+DATA ·smallMask+24(SB)/8, $0x0000007f0000003f
+DATA ·smallMask+32(SB)/8, $0x000001ff000000ff
+DATA ·smallMask+40(SB)/8, $0x000007ff000003ff
+DATA ·smallMask+48(SB)/8, $0x00001fff00000fff
+DATA ·smallMask+56(SB)/8, $0x00007fff00003fff
+DATA ·smallMask+64(SB)/8, $0x8000ffff0000ffff
+DATA ·smallMask+72(SB)/8, $0xe000ffffc000ffff
+DATA ·smallMask+80(SB)/8, $0xf800fffff000ffff
+DATA ·smallMask+88(SB)/8, $0xfe00fffffc00ffff
+DATA ·smallMask+96(SB)/8, $0xff80ffffff00ffff
+DATA ·smallMask+104(SB)/8, $0xffe0ffffffc0ffff
+DATA ·smallMask+112(SB)/8, $0xfff8fffffff0ffff
+DATA ·smallMask+120(SB)/8, $0xfffefffffffcffff
+DATA ·smallMask+128(SB)/4, $0xffffffff
+GLOBL ·smallMask(SB), RODATA|NOPTR, $132
+
+// lastMask has for 1 to 32 words that are left after whole vectors, which of the
+// last 32 words they are.
+DATA lastMask<>+0(SB)/8, $0x8000000000000000
+DATA lastMask<>+8(SB)/8, $0xe0000000c0000000
+DATA lastMask<>+16(SB)/8, $0xf8000000f0000000
+DATA lastMask<>+24(SB)/8, $0xfe000000fc000000
+DATA lastMask<>+32(SB)/8, $0xff800000ff000000
+DATA lastMask<>+40(SB)/8, $0xffe00000ffc00000
+DATA lastMask<>+48(SB)/8, $0xfff80000fff00000
+DATA lastMask<>+56(SB)/8, $0xfffe0000fffc0000
+DATA lastMask<>+64(SB)/8, $0xffff8000ffff0000
+DATA lastMask<>+72(SB)/8, $0xffffe000ffffc000
+DATA lastMask<>+80(SB)/8, $0xfffff800fffff000
+DATA lastMask<>+88(SB)/8, $0xfffffe00fffffc00
+DATA lastMask<>+96(SB)/8, $0xffffff80ffffff00
+DATA lastMask<>+104(SB)/8, $0xffffffe0ffffffc0
+DATA lastMask<>+112(SB)/8, $0xfffffff8fffffff0
+DATA lastMask<>+120(SB)/8, $0xfffffffefffffffc
+DATA lastMask<>+128(SB)/4, $0xffffffff
+GLOBL lastMask<>(SB), RODATA|NOPTR, $132
+
 // func scanAVX2(dst *uint32, buckets *Bucket, n int, column *uint16, ids *uint32, word uint16) int
 //
-// Takes 32 words of a bucket at a time, reading as many as 31 past its end,
-// which the mask drops. For Max up to 3, the usual case, words lose their
-// lowest one Max times and are compared with zero: 7 to 9 instructions for 16
-// words where counting ones takes 10.
+// Takes 32 words at a time, as scanAVX512 does. For Max up to 3, the usual case,
+// words lose their lowest one Max times and are compared with zero: 7 to 9
+// instructions for 16 words where counting ones takes 10.
 #define DST     DI
 #define BUCKETS SI
 #define COUNT   CX
 #define COLUMN  R8
 #define IDS     R9
 #define POS     AX
-#define LEFT    BX
+#define END     BX
+#define LAST    R13
+#define LEFT    R14
 #define MAX     R10
 #define MASK    R11
 #define BIT     R12
+#define COUNTED DX
+#define SECOND  R15
 #define QUERY   Y0
 #define LIMIT   Y1
 #define A       Y2
@@ -187,14 +232,20 @@ TEXT ·scanAVX2(SB), NOSPLIT, $0-56
 
 bucket:
 	MOVL 0(BUCKETS), POS
-	MOVL 4(BUCKETS), LEFT
+	MOVL 4(BUCKETS), END
 	MOVWLZX 8(BUCKETS), MAX
+	MOVL END, LEFT
+	LEAQ -16(END), LAST
 	SUBL POS, LEFT
-	JLE  next
+	LEAQ ·smallMask(SB), COUNTED
+	CMPL LEFT, $32
+	JHI  long
+	CMPQ LAST, POS
+	CMOVQLT POS, LAST
 
 vector:
 	VPXOR (COLUMN)(POS*2), QUERY, A
-	VPXOR 32(COLUMN)(POS*2), QUERY, B
+	VPXOR (COLUMN)(LAST*2), QUERY, B
 	CMPL MAX, $2
 	JEQ  two
 	JLT  few
@@ -216,18 +267,24 @@ compared:
 	VPACKSSWB B, A, A
 	VPERMQ $0xd8, A, A // the packing was within 128-bit lanes
 	VPMOVMSKB A, MASK
-	SUBL $32, LEFT
-	JLE  last
+	CMPL LEFT, $32
+	JLS  end
 	TESTL MASK, MASK
 	JNZ  hit
+
+more:
 	ADDQ $32, POS
+	ADDQ $32, LAST
+	SUBL $32, LEFT
+	CMPL LEFT, $32
+	JHI  vector
+	LEAQ -32(END), POS
+	LEAQ -16(END), LAST
+	LEAQ lastMask<>(SB), COUNTED
 	JMP  vector
 
-last:
-	ADDL $32, LEFT
-	BZHIL LEFT, MASK, MASK
-	XORL LEFT, LEFT
-	TESTL MASK, MASK
+end:
+	ANDL (COUNTED)(LEFT*4), MASK
 	JNZ  hit
 
 next:
@@ -242,17 +299,23 @@ done:
 	VZEROUPPER
 	RET
 
-hit:
+hit: // bits from 16 on stand for the words at LAST
 	TZCNTL MASK, BIT
+	LEAQ -16(LAST)(BIT*1), SECOND
 	ADDQ POS, BIT
+	TESTL $0xffff, MASK
+	CMOVQEQ SECOND, BIT
 	MOVL BIT, (DST)
 	PREFETCHT0 (IDS)(BIT*4)
 	ADDQ $4, DST
 	BLSRL MASK, MASK
 	JNZ  hit
-	TESTL LEFT, LEFT
-	JZ   next
-	ADDQ $32, POS
+	CMPL LEFT, $32
+	JHI  more
+	JMP  next
+
+long:
+	LEAQ 16(POS), LAST
 	JMP  vector
 
 few:
@@ -265,9 +328,8 @@ many:
 	POPCNTB(B, T)
 	VPMADDUBSW ONES, A, A
 	VPMADDUBSW ONES, B, B
-	INCL MAX
-	VMOVD MAX, X1
-	DECL MAX
+	LEAL 1(MAX), SECOND
+	VMOVD SECOND, X1
 	VPBROADCASTW X1, LIMIT
 	VPCMPGTW A, LIMIT, A
 	VPCMPGTW B, LIMIT, B
@@ -283,6 +345,10 @@ many:
 #undef MAX
 #undef MASK
 #undef BIT
+#undef END
+#undef LAST
+#undef COUNTED
+#undef SECOND
 
 // func resolveSSE2(positions *uint32, n int, ids *uint32, rows *Half)
 TEXT ·resolveSSE2(SB), NOSPLIT, $0-32
