@@ -142,16 +142,19 @@ type step struct {
 // pipeline does not run dry between them, and queries that are alike find each
 // other's buckets in cache.
 //
-// At ten million entries a query reads 1,600 lines of memory, and takes longer
-// than so many lines in runs of six do by themselves. Turns of variants in one
-// process, on two busy Zen 3 cores, say where it does not go (go -C bench run .
-// index -n 1e7 -engines multi). Not into address translation: sixteen queries a
-// call stay in the ten huge pages of a table's column at a time, and take
-// hardly a tenth less each. Not into offsets: fetching them a step ahead gains
-// a tenth at a million entries, and nothing here. Not into what buckets push
-// out of the caches: prefetching them as non-temporal changes nothing. Fetching
-// all of a bucket rather than its first two lines gains 15 %. What is left is
-// the rate at which a core gets lines, which other programs share.
+// What a query costs is lines of memory: 272 buckets of one or two at a million
+// entries, 1,600 lines at ten million. Turns of variants in one process (go -C
+// bench run . index -n 1e6,1e7 -engines multi) say what matters. To read no
+// line that a bucket does not need, in its first and last words, gains a third
+// at a million. To need few instructions a line gains a third at ten million,
+// where AVX-512 counts ones as fast as AVX2 but for twice the words: a core
+// looks a few hundred instructions ahead, so the fewer there are the more lines
+// it waits for at once. Fetching all of a bucket rather than its first two
+// lines gains 15 % there, and fetching offsets a step ahead a tenth at a
+// million. What does not matter at ten million: address translation, for
+// sixteen queries a call stay in the ten huge pages of a table's column at a
+// time, and take hardly a tenth less each; offsets; and what buckets push out
+// of the caches, for prefetching them as non-temporal changes nothing.
 func (s *searcher) probe(dst []Match, p *part, queries []query, radius int) []Match {
 	var ring [4]step
 	at := stepper{queries: queries}
