@@ -8,8 +8,8 @@ import "github.com/klauspost/cpuid/v2"
 // and the instructions that came no later, and its operating system lets it.
 var useAVX2 = cpuid.CPU.Supports(cpuid.AVX2, cpuid.BMI1, cpuid.BMI2, cpuid.POPCNT)
 
-// useAVX512 reports the same of the kernels that need AVX-512 with its counts of
-// ones, which came with Ice Lake and Zen 4. Only a multi-index's are better for it.
+// useAVX512 reports the same of a multi-index's kernels that need AVX-512 with its
+// counts of ones, which came with Ice Lake and Zen 4.
 var useAVX512 = useAVX2 && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512BW, cpuid.AVX512DQ, cpuid.AVX512VL,
 	cpuid.AVX512BITALG, cpuid.AVX512VPOPCNTDQ)
 
