@@ -145,7 +145,7 @@ func (t *BKTree[H]) Search(dst []Match, queries []H, radius int) []Match {
 	for i := range queries {
 		dst = t.search(dst, v, queries, i, radius)
 	}
-	return dst[:start+len(bestOfEach(dst[start:]))]
+	return dst[:start+len(BestOfEach(dst[start:]))]
 }
 
 // SearchMany is [Index.SearchMany] for hashes of type H.
@@ -154,7 +154,7 @@ func (t *BKTree[H]) SearchMany(dst []Match, queries []H, radius int) []Match {
 	for i := range queries {
 		start := len(dst)
 		dst = t.search(dst, v, queries, i, radius)
-		dst = dst[:start+len(bestOfEach(dst[start:]))]
+		dst = dst[:start+len(BestOfEach(dst[start:]))]
 	}
 	return dst
 }

@@ -63,7 +63,7 @@ func TestBKTreeOfWords(t *testing.T) {
 				want = append(want, Match{e.Ref, int32(d), 0})
 			}
 		}
-		want = bestOfEach(want)
+		want = BestOfEach(want)
 		if got := tree.Search(nil, []string{q}, radius); !slices.Equal(got, want) {
 			t.Fatalf("Search(%q, %d) = %v, want %v", q, radius, got, want)
 		}

@@ -77,9 +77,9 @@ type Index interface {
 	Close()
 }
 
-// bestOfEach brings what a search found into the order of [Index.Search], in
-// place, and returns it without the matches that say less than another.
-func bestOfEach(ms []Match) []Match {
+// BestOfEach returns what [Index.Search] would have found, of what
+// [Index.SearchMany] found for the same queries. It works in place.
+func BestOfEach(ms []Match) []Match {
 	if len(ms) > 1 {
 		slices.SortFunc(ms, func(a, b Match) int {
 			return cmp.Or(cmp.Compare(a.Ref, b.Ref), cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Query, b.Query))

@@ -65,7 +65,7 @@ func (x *set) Search(dst []Match, queries []hash.PDQ, radius int) []Match {
 	}
 	v.unpin(s.slot)
 	x.searchers.Put(s)
-	return dst[:start+len(bestOfEach(dst[start:]))]
+	return dst[:start+len(BestOfEach(dst[start:]))]
 }
 
 // SearchMany implements [Index].
@@ -82,7 +82,7 @@ func (x *set) SearchMany(dst []Match, queries []hash.PDQ, radius int) []Match {
 			for to < len(dst) && dst[to].Query == dst[from].Query {
 				to++
 			}
-			kept += copy(dst[kept:], bestOfEach(dst[from:to]))
+			kept += copy(dst[kept:], BestOfEach(dst[from:to]))
 			from = to
 		}
 		dst = dst[:kept]

@@ -15,6 +15,7 @@ import (
 	"image/png"
 	"io"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -289,12 +290,59 @@ func TestUndecided(t *testing.T) {
 	}
 }
 
+// TestMatchMany judges more hashes at once than are looked up in a call, among
+// them some that are none and a file, as Match judges each.
+func TestMatchMany(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	st := open(t)
+	listed := make([]hash.PDQ, 50)
+	var entries []store.Entry
+	for i := range listed {
+		listed[i] = randomPDQ(r)
+		entries = append(entries, entry(fmt.Sprint(i), listed[i].Hash(), flipped(r, listed[i], 5).Hash()))
+	}
+	create(t, st, store.List{Name: "list", Mode: match.ModeReview}, entries...)
+	e := start(t, st, match.Policy{})
+	requests := []Request{{Data: []byte("no picture")}, {}, {Hashes: []match.Hash{{Kind: "pdq", Value: "x"}}}}
+	for i := range 200 {
+		h := flipped(r, listed[i%len(listed)], i/4)
+		quality := hash.UnknownQuality
+		switch i % 9 {
+		case 0:
+			quality = 0 // only equal hashes match
+		case 1:
+			quality = 101 // which is none
+		}
+		requests = append(requests, Request{
+			Input: fmt.Sprint(i), Orientations: true,
+			Hashes: []match.Hash{{Kind: hash.KindPDQ, Value: h.Turned()[i%8].String(), Quality: quality}},
+		})
+	}
+	matched := 0
+	for i, a := range e.MatchMany(t.Context(), requests) {
+		if alone := e.Match(t.Context(), requests[i]); !reflect.DeepEqual(a, alone) {
+			t.Fatalf("upload %d: MatchMany = %+v, Match = %+v", i, a, alone)
+		}
+		matched += len(a.Matches)
+	}
+	if matched < 50 || matched > 150 {
+		t.Errorf("%d of 200 uploads match, want about half", matched)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for i, a := range e.MatchMany(ended, requests) {
+		if !slices.Contains(a.Undecided, match.Timeout) {
+			t.Errorf("upload %d after the time ran out: %+v, want timeout", i, a)
+		}
+	}
+}
+
 // TestReadIsBounded checks that what is over the limit is digested in little
 // memory.
 func TestReadIsBounded(t *testing.T) {
 	file := bytes.Repeat([]byte("0123456789abcdef"), 1<<18)
 	w := worker{hasher: media.Hasher{Limits: media.Limits{Bytes: 100_000}}}
-	_, err := w.read(t.Context(), Request{Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(file)), nil }})
+	_, err := w.read(t.Context(), &Request{Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(file)), nil }})
 	var m *media.Error
 	if !errors.As(err, &m) || m.Code != media.TooLarge || w.digest.Sums() != hash.Digests(file) {
 		t.Errorf("read = %v, want too_large and the digests of the whole file", err)

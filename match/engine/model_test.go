@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"math/bits"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -256,7 +257,7 @@ func (w *world) request() ([]match.Hash, []upload) {
 }
 
 // TestModel compares the engine with the model on random lists, policies and
-// uploads.
+// uploads, which are judged all at once and one by one.
 func TestModel(t *testing.T) {
 	kinds := map[string]int{}
 	for seed := range uint64(4) {
@@ -274,11 +275,19 @@ func TestModel(t *testing.T) {
 				p.Lists[name] = w.list()
 			}
 			e := start(t, st, p)
+			var requests []Request
+			var uploads [][]upload
 			for range 60 {
-				surface := []string{"feed", "wall"}[w.IntN(2)]
-				hashes, uploads := w.request()
-				want, outcomes := model(p, lists, surface, uploads)
-				a := e.Match(t.Context(), Request{Surface: surface, Hashes: hashes})
+				hashes, of := w.request()
+				requests = append(requests, Request{Surface: []string{"feed", "wall"}[w.IntN(2)], Hashes: hashes})
+				uploads = append(uploads, of)
+			}
+			for i, a := range e.MatchMany(t.Context(), requests) {
+				surface, hashes := requests[i].Surface, requests[i].Hashes
+				want, outcomes := model(p, lists, surface, uploads[i])
+				if alone := e.Match(t.Context(), requests[i]); !reflect.DeepEqual(a, alone) {
+					t.Fatalf("seed %d, policy %+v, on %s: MatchMany = %+v, Match = %+v", seed, p, surface, a, alone)
+				}
 				if slices.Contains(a.Undecided, match.NoLists) {
 					continue
 				}

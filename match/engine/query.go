@@ -21,7 +21,6 @@ type query struct {
 	lists []*list
 	views []views
 	found match.Findings
-	hits  []index.Match // reused from list to list
 }
 
 // views are PDQ hashes of one frame that one rule holds for.
@@ -45,23 +44,38 @@ var viewNames, turnedNames = func() (names, turned [2][8]string) {
 	return names, turned
 }()
 
-func newQuery(s *state, r Request) *query {
-	q := &query{judge: s.judge}
-	scope, gaps := s.judge.Scope(r.Surface)
-	q.found = match.Findings{Input: r.Input, Surface: r.Surface, Gaps: slices.Clip(gaps), Lists: map[string]match.Version{}}
-	for _, name := range scope {
+// scope is what applies on a surface now.
+type scope struct {
+	surface  string
+	lists    []*list
+	versions map[string]match.Version
+	gaps     []match.Gap
+}
+
+func (s *state) scope(surface string) scope {
+	names, gaps := s.judge.Scope(surface)
+	on := scope{surface: surface, versions: map[string]match.Version{}, gaps: slices.Clip(gaps)}
+	for _, name := range names {
 		if l := s.lists[name]; l != nil {
-			q.lists = append(q.lists, l)
-			q.found.Lists[name] = l.status.Version
+			on.lists = append(on.lists, l)
+			on.versions[name] = l.status.Version
 		}
 		if g, ok := s.gaps[name]; ok {
-			q.found.Gaps = append(q.found.Gaps, g)
+			on.gaps = append(on.gaps, g)
 		} else if end, ok := s.ends[name]; ok && time.Now().After(end) {
 			detail := fmt.Sprintf("%s was not in step with its source for over %v", name, s.judge.List(name).StaleAfter)
-			q.found.Gaps = append(q.found.Gaps, match.Gap{Reason: match.ListStale, Detail: detail})
+			on.gaps = append(on.gaps, match.Gap{Reason: match.ListStale, Detail: detail})
 		}
 	}
-	return q
+	return on
+}
+
+// begin makes q a query for an upload to the surface of a scope. The memory of
+// its views is used again.
+func (q *query) begin(judge *match.Judge, on *scope, input string) {
+	*q = query{judge, on.lists, q.views[:0], match.Findings{
+		Input: input, Surface: on.surface, Gaps: slices.Clip(on.gaps), Lists: on.versions,
+	}}
 }
 
 // gap notes that something could not be judged, for a reason that err explains.
@@ -176,57 +190,126 @@ func (q *query) view(h hash.PDQ, name string, frame *int, rule match.Rule) {
 	i := slices.IndexFunc(q.views, func(v views) bool { return v.frame == frame && v.rule == rule })
 	if i < 0 {
 		i = len(q.views)
-		q.views = append(q.views, views{make([]hash.PDQ, 0, 8), make([]string, 0, 8), frame, rule})
+		q.views = slices.Grow(q.views, 1)[:i+1]
+		v := &q.views[i]
+		*v = views{v.hashes[:0], v.names[:0], frame, rule}
 	}
 	if v := &q.views[i]; !slices.Contains(v.hashes, h) {
 		v.hashes, v.names = append(v.hashes, h), append(v.names, name)
 	}
 }
 
-// search looks up all views, those of a frame in one call.
-func (q *query) search(ctx context.Context) error {
-	count := 0
-	for _, v := range q.views {
-		count += len(v.hashes)
-	}
-	for _, l := range q.lists {
-		radius := q.judge.List(l.status.Name).RadiusOf(hash.KindPDQ)
-		pairs := 0.0
+// lookUp is a call that looks up views of one or several uploads in a part of a
+// list. Its memory is used again.
+type lookUp struct {
+	list   *list
+	part   int
+	radius int
+	hashes []hash.PDQ
+	of     []viewsOf // whose the hashes are, in order
+	found  []index.Match
+}
+
+// viewsOf are views of an upload, and how many pairs of hashes its look-up
+// compares.
+type viewsOf struct {
+	query *query
+	views *views
+	pairs float64
+}
+
+// maxLookUp is how many hashes are looked up in one call: what is left of it when
+// the time of an upload runs out goes on for a millisecond.
+const maxLookUp = 512
+
+// search looks up all views of queries, which are for the same surface, in as
+// few calls as there may be: many hashes in one take less time than in many.
+func (u *lookUp) search(ctx context.Context, queries []*query) error {
+	defer func() { u.list = nil }()
+	for _, l := range queries[0].lists {
+		entries := 0
 		for _, c := range l.parts {
-			pairs += float64(count) * float64(len(c.entries))
+			entries += len(c.entries)
 		}
+		radius := queries[0].judge.List(l.status.Name).RadiusOf(hash.KindPDQ)
 		for part, c := range l.parts {
 			if c.pdq == nil {
 				continue
 			}
-			for _, v := range q.views {
-				if err := ctx.Err(); err != nil {
-					return err
+			u.list, u.part, u.hashes, u.of = l, part, u.hashes[:0], u.of[:0]
+			for _, q := range queries {
+				pairs := float64(q.count()) * float64(entries)
+				for i := range q.views {
+					v := &q.views[i]
+					r := radius
+					if v.rule.EqualOnly() {
+						r = 0
+					}
+					if len(u.of) > 0 && r != u.radius || len(u.hashes)+len(v.hashes) > maxLookUp {
+						if err := u.call(ctx); err != nil {
+							return err
+						}
+					}
+					u.radius = r
+					u.hashes, u.of = append(u.hashes, v.hashes...), append(u.of, viewsOf{q, v, pairs})
 				}
-				r := radius
-				if v.rule.EqualOnly() {
-					r = 0
-				}
-				q.hits = c.pdq.Search(q.hits[:0], v.hashes, r)
-				for _, m := range q.hits {
-					q.hit(l, part, c.entries[m.Ref], match.Hit{
-						Kind: hash.KindPDQ, Distance: int(m.Distance), View: v.names[m.Query], Frame: v.frame,
-						Upload: v.rule, Listed: ruleCodes[c.rules[m.Ref]], Pairs: pairs,
-					})
-				}
+			}
+			if err := u.call(ctx); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// given looks up hashes that came with the request, and if turn is set, what
-// they tell of other orientations.
-func (q *query) given(ctx context.Context, hashes []match.Hash, turn bool) {
+// count returns how many hashes are to be searched.
+func (q *query) count() int {
+	n := 0
+	for _, v := range q.views {
+		n += len(v.hashes)
+	}
+	return n
+}
+
+// call looks up what was gathered, and tells the uploads what was found.
+func (u *lookUp) call(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c := u.list.parts[u.part]
+	u.found = c.pdq.SearchMany(u.found[:0], u.hashes, u.radius)
+	rest, end := u.found, int32(0)
+	for _, of := range u.of {
+		start, n := end, 0
+		end += int32(len(of.views.hashes))
+		for ; n < len(rest) && rest[n].Query < end; n++ {
+			rest[n].Query -= start
+		}
+		for _, m := range index.BestOfEach(rest[:n]) {
+			of.query.hit(u.list, u.part, c.entries[m.Ref], match.Hit{
+				Kind: hash.KindPDQ, Distance: int(m.Distance), View: of.views.names[m.Query], Frame: of.views.frame,
+				Upload: of.views.rule, Listed: ruleCodes[c.rules[m.Ref]], Pairs: of.pairs,
+			})
+		}
+		rest = rest[n:]
+	}
+	u.hashes, u.of = u.hashes[:0], u.of[:0]
+	return nil
+}
+
+// given takes hashes that came with the request, and if turn is set, what they
+// tell of other orientations. It looks up those that are no PDQ hashes; the
+// others are views, to be searched.
+func (q *query) given(hashes []match.Hash, turn bool) {
+	q.found.Hashes = make([]match.Hash, 0, len(hashes))
 	for _, given := range hashes {
 		kind, err := hash.ParseKind(string(given.Kind))
 		if err != nil {
 			q.gap(match.Invalid, err)
+			continue
+		}
+		if kind == hash.KindPDQ || kind == hash.KindPDQ512 {
+			q.givenPDQ(kind, given, turn)
 			continue
 		}
 		h, err := hash.Parse(kind, given.Value)
@@ -234,31 +317,38 @@ func (q *query) given(ctx context.Context, hashes []match.Hash, turn bool) {
 			q.gap(match.Invalid, err)
 			continue
 		}
-		told := match.Hash{Kind: kind, Value: h.Text(), Quality: hash.UnknownQuality, Frame: given.Frame}
-		if p, ok := h.PDQ(); ok {
-			if given.Quality < hash.UnknownQuality || given.Quality > 100 {
-				q.gap(match.Invalid, fmt.Errorf("a quality is 0 to 100, not %d", given.Quality))
-				continue
-			}
-			told.Quality, told.Rule = given.Quality, match.Claimed(p, given.Quality)
-			function := 0
-			if kind == hash.KindPDQ512 {
-				function = 1
-			}
-			q.view(p, viewNames[function][hash.Identity], given.Frame, told.Rule)
-			if turned := p.Turned(); turn && told.Rule == "" {
-				for o := hash.Rotate90; o <= hash.FlipMinus1; o++ {
-					q.view(turned[o], turnedNames[function][o], given.Frame, told.Rule)
-				}
-			}
-		} else if kind.Size() == 8 {
+		if kind.Size() == 8 {
 			q.word(h, given.Frame)
 		} else {
 			q.equal(h, given.Frame)
 		}
-		q.tell(told)
+		q.tell(match.Hash{Kind: kind, Value: h.Text(), Quality: hash.UnknownQuality, Frame: given.Frame})
 	}
-	if err := q.search(ctx); err != nil {
-		q.gap(match.Timeout, err)
+}
+
+// givenPDQ takes a PDQ hash that came with the request.
+func (q *query) givenPDQ(kind hash.Kind, given match.Hash, turn bool) {
+	p, err := hash.ParsePDQ(given.Value)
+	switch {
+	case err != nil:
+		_, err = hash.Parse(kind, given.Value) // which names the kind
+		q.gap(match.Invalid, err)
+		return
+	case given.Quality < hash.UnknownQuality || given.Quality > 100:
+		q.gap(match.Invalid, fmt.Errorf("a quality is 0 to 100, not %d", given.Quality))
+		return
 	}
+	rule := match.Claimed(p, given.Quality)
+	function := 0
+	if kind == hash.KindPDQ512 {
+		function = 1
+	}
+	q.view(p, viewNames[function][hash.Identity], given.Frame, rule)
+	if turn && rule == "" {
+		turned := p.Turned()
+		for o := hash.Rotate90; o <= hash.FlipMinus1; o++ {
+			q.view(turned[o], turnedNames[function][o], given.Frame, rule)
+		}
+	}
+	q.tell(match.Hash{Kind: kind, Value: p.String(), Quality: given.Quality, Frame: given.Frame, Rule: rule})
 }

@@ -21,21 +21,24 @@ type sample struct {
 	next int // the oldest, when the ring is full
 }
 
-// add remembers the upload of a query by the hash that it is known by. One that
-// matches equal hashes only is no sign of a flood.
-func (s *sample) add(q *query) {
-	if len(q.views) == 0 || q.views[0].rule.EqualOnly() {
-		return
-	}
-	h := q.views[0].hashes[0]
+// add remembers the uploads of queries by the hashes that they are known by. One
+// that matches equal hashes only is no sign of a flood.
+func (s *sample) add(queries []query) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.ring) < sampleSize {
-		s.ring = append(s.ring, h)
-		return
+	for i := range queries {
+		views := queries[i].views
+		if len(views) == 0 || views[0].rule.EqualOnly() {
+			continue
+		}
+		h := views[0].hashes[0]
+		if len(s.ring) < sampleSize {
+			s.ring = append(s.ring, h)
+			continue
+		}
+		s.ring[s.next] = h
+		s.next = (s.next + 1) % sampleSize
 	}
-	s.ring[s.next] = h
-	s.next = (s.next + 1) % sampleSize
 }
 
 // some copies up to len(dst) hashes from position at on.

@@ -34,7 +34,7 @@ func TestSampleCount(t *testing.T) {
 	}
 	hashes[39] = hashes[0] // a hash twice
 	add := func(h hash.PDQ, rule match.Rule) {
-		s.add(&query{views: []views{{hashes: []hash.PDQ{h}, rule: rule}}})
+		s.add([]query{{views: []views{{hashes: []hash.PDQ{h}, rule: rule}}}})
 	}
 	// These are forgotten.
 	for range 1000 {

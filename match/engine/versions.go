@@ -51,11 +51,12 @@ type Basis [sha256.Size]byte
 // Basis returns what an upload to a surface would be judged by now; ok is false
 // if something could not be judged whatever the upload is.
 func (e *Engine) Basis(surface string) (b Basis, ok bool) {
-	q := newQuery(e.state.Load(), Request{Surface: surface})
-	if len(q.found.Gaps) > 0 {
+	s := e.state.Load()
+	on := s.scope(surface)
+	if len(on.gaps) > 0 {
 		return b, false
 	}
-	return BasisOf(surface, q.judge.Digest(), q.found.Lists), true
+	return BasisOf(surface, s.judge.Digest(), on.versions), true
 }
 
 // BasisOf returns what an answer rests on, of the versions and the policy that

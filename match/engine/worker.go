@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/hash/goimage"
@@ -13,16 +14,58 @@ import (
 	"github.com/tidemark-project/tidemark/match"
 )
 
-// worker judges one upload at a time by its bytes, and keeps its buffers.
+// worker looks up uploads, and keeps its memory.
 type worker struct {
-	hasher media.Hasher
-	digest hash.Digester
-	buf    []byte
+	hasher  media.Hasher
+	digest  hash.Digester
+	buf     []byte
+	queries []query
+	lookUp  lookUp
+}
+
+// look returns what there is to find of uploads. It is valid until the worker's
+// next call.
+func (w *worker) look(ctx context.Context, s *state, requests []Request) []query {
+	w.queries = slices.Grow(w.queries[:0], len(requests))[:len(requests)]
+	var scopes []scope
+	var together [][]*query // of each scope, what is searched at the end
+	for i := range requests {
+		q, r := &w.queries[i], &requests[i]
+		on := slices.IndexFunc(scopes, func(on scope) bool { return on.surface == r.Surface })
+		if on < 0 {
+			on = len(scopes)
+			scopes, together = append(scopes, s.scope(r.Surface)), append(together, nil)
+		}
+		q.begin(s.judge, &scopes[on], r.Input)
+		switch {
+		case len(q.lists) == 0: // nothing to look it up in, or nothing that may be read
+		case ctx.Err() != nil:
+			q.gap(match.Timeout, ctx.Err())
+		case r.Data != nil || r.Open != nil:
+			w.file(ctx, q, r)
+		case len(r.Hashes) > 0:
+			q.given(r.Hashes, r.Orientations)
+			together[on] = append(together[on], q)
+		default:
+			q.gap(match.Invalid, errors.New("there are neither bytes nor hashes"))
+		}
+	}
+	for _, queries := range together {
+		if len(queries) == 0 {
+			continue
+		}
+		if err := w.lookUp.search(ctx, queries); err != nil {
+			for _, q := range queries {
+				q.gap(match.Timeout, err)
+			}
+		}
+	}
+	return w.queries
 }
 
 // file looks up the digests of an upload and, unless they settle the matter,
 // the hashes of its picture.
-func (w *worker) file(ctx context.Context, q *query, r Request) {
+func (w *worker) file(ctx context.Context, q *query, r *Request) {
 	file, err := w.read(ctx, r)
 	var limit *media.Error
 	if err != nil && !(errors.As(err, &limit) && limit.Code == media.TooLarge) {
@@ -58,7 +101,7 @@ func reasonOf(err error) match.Reason {
 
 // read returns the bytes of an upload after digesting them. If they are over
 // the limit, that is the error, and all of them are digested all the same.
-func (w *worker) read(ctx context.Context, r Request) ([]byte, error) {
+func (w *worker) read(ctx context.Context, r *Request) ([]byte, error) {
 	w.digest.Reset()
 	if r.Data != nil {
 		w.digest.Write(r.Data)
@@ -119,7 +162,7 @@ func (w *worker) picture(ctx context.Context, q *query, file []byte) error {
 		q.sum(&f.Full, 0, number)
 		q.sum(&f.Shrunk, 1, number)
 	}
-	if err := q.search(ctx); err != nil {
+	if err := w.lookUp.search(ctx, []*query{q}); err != nil {
 		return err
 	}
 	return w.small(ctx, q, file, first)
