@@ -39,6 +39,12 @@ type searcher interface {
 	close()
 }
 
+// A matcher is a searcher that can also say which matches a query has: by
+// distance and then by position in the list, as [index.Index] orders them.
+type matcher interface {
+	matches(q hash.PDQ, radius int) []index.Match
+}
+
 // engines are all that this build has; rivals in files with build tags add
 // theirs.
 var engines = []engine{
@@ -88,6 +94,10 @@ func (x tidemarkIndex) search(queries []hash.PDQ, radius int) int {
 	return len(*x.found)
 }
 
+func (x tidemarkIndex) matches(q hash.PDQ, radius int) []index.Match {
+	return x.Search(nil, []hash.PDQ{q}, radius)
+}
+
 func (x tidemarkIndex) another() searcher { return tidemarkIndex{x.Index, new([]index.Match)} }
 
 func (x tidemarkIndex) close() { x.Close() }
@@ -120,7 +130,7 @@ type indexRow struct {
 	Build      float64 `json:"build_s"`
 	EntryBytes float64 `json:"bytes_an_entry"`
 	Ratio      float64 `json:"ratio_to_flat"` // of queries_per_s, 0 without flat
-	Differ     int     `json:"differ"`        // queries whose number of matches is not the first engine's
+	Differ     int     `json:"differ"`        // queries whose matches are not the first engine's
 }
 
 // indexRun is a run of "bench index" as its flags have it.
@@ -212,7 +222,11 @@ func chooseEngines(names string) (chosen []engine, err error) {
 	for _, name := range strings.Split(names, ",") {
 		i := slices.Index(engineNames(), name)
 		if i < 0 {
-			return nil, fmt.Errorf("unknown engine %q; this build has %s", name, strings.Join(engineNames(), ", "))
+			has := "this build has " + strings.Join(engineNames(), ", ")
+			if strings.HasPrefix(name, "faiss-") && !slices.Contains(engineNames(), "faiss-flat") {
+				has += "; Faiss needs Debian's libfaiss-dev, a C++ compiler, CGO_ENABLED=1, and -tags faiss after \"run\""
+			}
+			return nil, fmt.Errorf("unknown engine %q; %s", name, has)
 		}
 		chosen = append(chosen, engines[i])
 	}
@@ -256,7 +270,7 @@ func (run *indexRun) measure(ctx context.Context, set string, n int, chosen []en
 	}
 	for _, c := range field {
 		for i := range min(64, len(asked)) {
-			if q := asked[i : i+1]; c.search(q, run.radius) != field[0].search(q, run.radius) {
+			if !sameMatches(c.searcher, field[0].searcher, asked[i], run.radius) {
 				c.row.Differ++
 			}
 		}
@@ -270,6 +284,18 @@ func (run *indexRun) measure(ctx context.Context, set string, n int, chosen []en
 		}
 	}
 	return results(field), nil
+}
+
+// sameMatches reports whether two engines find the same for a query: the same
+// entries at the same distances, or as many if one of them only counts.
+func sameMatches(a, b searcher, q hash.PDQ, radius int) bool {
+	if x, ok := a.(matcher); ok {
+		if y, ok := b.(matcher); ok {
+			return slices.Equal(x.matches(q, radius), y.matches(q, radius))
+		}
+	}
+	queries := []hash.PDQ{q}
+	return a.search(queries, radius) == b.search(queries, radius)
 }
 
 // uploadsOf returns the look-ups of uploads, 16 for each: eight hashes, which

@@ -11,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/tidemark-project/tidemark/hash"
+	"github.com/tidemark-project/tidemark/index"
 )
 
 // TestIndex runs the subcommand small, on every set with every engine, and
@@ -60,6 +63,37 @@ func TestUsage(t *testing.T) {
 		var out, log bytes.Buffer
 		if code := run(context.Background(), args, &out, &log); code != 2 || log.Len() == 0 {
 			t.Errorf("run(%q) = %d with %q, want 2 and a word why", args, code, &log)
+		}
+	}
+}
+
+// TestSameMatches has sameMatches tell apart what has as many matches, but at
+// another distance or of another entry.
+func TestSameMatches(t *testing.T) {
+	build := func(list ...hash.PDQ) searcher {
+		s, err := ours(index.NewFlat(), nil, list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.close)
+		return s
+	}
+	far := hash.PDQ{^uint64(0), ^uint64(0)}
+	x := build(hash.PDQ{1}, far)
+	for _, c := range []struct {
+		name string
+		y    searcher
+		want bool
+	}{
+		{"the same", build(hash.PDQ{2}, far), true},
+		{"another distance", build(hash.PDQ{3}, far), false},
+		{"another entry", build(far, hash.PDQ{1}), false},
+		{"no match", build(far, far), false},
+		{"a count", mihSearcher{newMIH(16, []hash.PDQ{{3}})}, true},
+		{"another count", mihSearcher{newMIH(16, []hash.PDQ{{3}, {5}})}, false},
+	} {
+		if got := sameMatches(x, c.y, hash.PDQ{}, 31); got != c.want {
+			t.Errorf("sameMatches() with %s = %v, want %v", c.name, got, c.want)
 		}
 	}
 }
