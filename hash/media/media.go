@@ -1,6 +1,7 @@
 // Package media turns the bytes of a file into hashes. It finds the format by
 // content, checks the declared size against limits before it allocates, and
-// decodes JPEG, PNG, GIF, WebP, BMP and TIFF into rows for a [hash.Hasher].
+// decodes JPEG, PNG, GIF, WebP, AVIF, BMP and TIFF into rows for a [hash.Hasher],
+// and HEIC in programs that are built with the tag heic.
 //
 // A [Hasher] hashes one file at a time. [Each] hashes many on all cores, in
 // order, and a [Budget] bounds the pixels that the hashers of a process decode
@@ -10,12 +11,17 @@
 // Pixels are those of the programs that made the lists: alpha is dropped and
 // colours are not multiplied by it, EXIF orientation, gamma and colour profiles
 // are left alone, 16-bit colours keep their high byte, and 16-bit grey is
-// clipped at 255, as Pillow does.
+// clipped at 255, as Pillow does. AVIF and HEIC have properties that turn, mirror
+// and crop: the first two are reported as the EXIF orientation that does the same,
+// and none is applied. What EXIF itself says in them counts for nothing, as their
+// standard has it.
 //
 // Baseline JPEG, PNG without interlacing and BMP are hashed as their rows are
 // decoded, in memory for some rows. A progressive JPEG takes 3 to 6 bytes a
 // pixel, an interlaced PNG 3, a canvas for animations 5, WebP 2 to 4, and TIFF
-// up to 16.
+// up to 16. AVIF and HEIC are decoded by [wasmcodec], which takes some tenths of a
+// second for the first file of a process ([Warm] does it before), and 20 to 40 bytes a pixel: in a [Budget] their
+// pixels count three times.
 //
 // Uploads are hostile: every failure is an [*Error] that says which limit or
 // which defect, nothing panics, and no picture touches the disk or a log.
@@ -110,7 +116,7 @@ func unsupported(format string, args ...any) error {
 
 // Info describes a picture file.
 type Info struct {
-	Format      string // "jpeg", "png", "gif", "webp", "bmp" or "tiff"; "" if unknown
+	Format      string // "jpeg", "png", "gif", "webp", "avif", "heic", "bmp" or "tiff"; "" if unknown
 	Width       int    // pixels, as stored
 	Height      int
 	Orientation int // EXIF orientation, 1 to 8; 1 if the file gives none. It is reported, never applied.
@@ -120,6 +126,15 @@ type Info struct {
 	// PNG or BMP, and in an animation with what was there before. It is known
 	// once the file is decoded.
 	Truncated bool
+}
+
+// cost returns what a picture takes of a budget.
+func (info *Info) cost() int64 {
+	n := int64(info.Width) * int64(info.Height)
+	if info.Format == "avif" || info.Format == "heic" {
+		n *= 3
+	}
+	return n
 }
 
 // Frame is one hashed frame of a picture file.
@@ -144,6 +159,9 @@ type Picture struct {
 type Hasher struct {
 	Limits Limits
 	Budget *Budget // shared with other hashers, bounds what they decode at a time; nil is no bound
+	// Foreign decodes AVIF and HEIC. Nil is package wasmcodec, which WebAssembly
+	// itself does not link.
+	Foreign func(context.Context, *Foreign) error
 
 	pdq    hash.Hasher
 	frames []Frame
@@ -168,7 +186,7 @@ func (h *Hasher) Hash(ctx context.Context, file []byte, f hash.Function) (Pictur
 	if err != nil {
 		return Picture{Info: info}, err
 	}
-	n := int64(info.Width) * int64(info.Height)
+	n := info.cost()
 	if err := h.Budget.Acquire(ctx, n); err != nil {
 		return Picture{Info: info}, err
 	}
@@ -216,6 +234,8 @@ func (h *Hasher) decode(ctx context.Context, file []byte, info *Info, dst rows) 
 		return h.decodeBMP(ctx, file, info, dst)
 	case "tiff":
 		return h.decodeTIFF(ctx, file, info, dst)
+	case "avif", "heic":
+		return h.decodeForeign(ctx, file, info, dst)
 	}
 	panic("media: no decoder for " + info.Format)
 }
@@ -246,7 +266,7 @@ func (h *Hasher) Decode(ctx context.Context, file []byte) (image.Image, Info, er
 	if err != nil {
 		return nil, info, err
 	}
-	n := int64(info.Width) * int64(info.Height)
+	n := info.cost()
 	if err := h.Budget.Acquire(ctx, n); err != nil {
 		return nil, info, err
 	}

@@ -25,12 +25,14 @@ func (h *Hasher) Stat(file []byte) (Info, error) {
 		_, err = parseBMP(file, &info, l)
 	case "tiff":
 		err = statTIFF(file, &info, l)
+	case "avif", "heic":
+		err = statHEIF(file, &info, l)
 	default:
 		info.Frames = 0
 		if len(file) == 0 {
 			return info, defect("the file is empty")
 		}
-		return info, unsupported("not a JPEG, PNG, GIF, WebP, BMP or TIFF file")
+		return info, unsupported("not a JPEG, PNG, GIF, WebP, AVIF, HEIC, BMP or TIFF file")
 	}
 	return info, err
 }
@@ -52,7 +54,7 @@ func sniff(file []byte) string {
 	case begins("BM") && len(file) >= 18 && bytes.Equal(file[15:18], []byte{0, 0, 0}):
 		return "bmp" // two letters alone would make pictures of texts; byte 14 starts the length of the next header, which is small
 	}
-	return ""
+	return sniffHEIF(file)
 }
 
 // declare sets the size and checks it.
