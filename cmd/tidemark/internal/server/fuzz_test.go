@@ -1,9 +1,14 @@
 package server
 
 import (
+	"bytes"
+	"encoding/json"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/tidemark-project/tidemark/match"
 )
 
 // FuzzUpload sends what may be a form: whatever it is, the answer is one that is
@@ -52,4 +57,48 @@ func FuzzHMA(f *testing.F) {
 			t.Fatalf("hmaForm(%q) leaves %d bytes held", body, held)
 		}
 	})
+}
+
+// FuzzParseUpload compares what is read of a line with what encoding/json reads.
+func FuzzParseUpload(f *testing.F) {
+	for _, line := range []string{
+		`{"content_id":"7","surface":"feed","orientations":true,"hashes":[{"kind":"pdq","value":"7f","quality":100}]}`,
+		`{ "hashes" : [ {"kind":"md5","value":"0f","frame":3} , {"quality":-1,"value":""} ] , "orientations" : false }`,
+		`{"file":"aGFybWxlc3M=","surface":""}`,
+		`{"file":""}`,
+		`{"hashes":[],"surface":"a\u0062"}`,
+		`{"hashes":null,"surface":"x"} {}`,
+		`{"surface":"a","surface":"b","Surface":"c"}`,
+		`{"hashes":[{"quality":1e2},{"quality":007},{"quality":-0},{"quality":1234567},{"rule":"structured"}]}`,
+		"{\"file\":\"aGFy\rbWxl\"}",
+		`{}`, `[]`, `{"file":"x"`, `{"orientations":truer}`, `{"surface":"é"}`,
+	} {
+		f.Add([]byte(line))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var got, want match.Upload
+		if bytes.IndexByte(text, '\n') >= 0 || !parseUpload(&got, text) {
+			return
+		}
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&want); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("parseUpload(%q) = %+v, want %+v, %v", text, got, want, err)
+		}
+	})
+}
+
+// TestParseUpload reads lines as clients write them without the help of
+// encoding/json.
+func TestParseUpload(t *testing.T) {
+	for _, line := range []string{
+		`{"content_id":"7","surface":"feed","orientations":true,"hashes":[{"kind":"pdq","value":"7f","quality":100},{"kind":"pdq-512","value":"7f"}]}`,
+		`{"content_id": "7", "hashes": [{"kind": "md5", "value": "0f", "frame": 0}]}`,
+		` { "file" : "aGFybWxlc3M=" , "orientations" : false } `,
+		`{"hashes":[]}`, `{}`,
+	} {
+		if !parseUpload(new(match.Upload), []byte(line)) {
+			t.Errorf("parseUpload(%s) leaves it to encoding/json", line)
+		}
+	}
 }

@@ -22,6 +22,9 @@ type lineReader struct {
 
 const smallLine = 16 << 10
 
+// ready reports whether next returns a line without reading.
+func (l *lineReader) ready() bool { return bytes.IndexByte(l.buf[l.from:l.to], '\n') >= 0 }
+
 // next returns the next line, without its end, which is valid until the next
 // call. The error is [io.EOF] at the end and [bufio.ErrTooLong] after a line
 // that is over the limit.

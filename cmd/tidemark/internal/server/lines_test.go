@@ -113,6 +113,81 @@ func TestStreamOfFiles(t *testing.T) {
 	}
 }
 
+// TestStreamTogether sends more lines at once than are judged together, with some
+// that are no uploads and files among them: the answers are those to each line
+// alone, in order.
+func TestStreamTogether(t *testing.T) {
+	s := start(t)
+	pdq, file := raccoonPDQ(t), base64.StdEncoding.EncodeToString(photograph(t, "raccoon.jpg"))
+	var lines []string
+	for i := range 5 * jobLines {
+		switch {
+		case i%17 == 3:
+			lines = append(lines, "{")
+		case i%29 == 5:
+			lines = append(lines, fmt.Sprintf(`{"content_id":"%d","surface":"feed","file":%q}`, i, file))
+		case i%7 == 0:
+			lines = append(lines, fmt.Sprintf(`{"content_id":"%d","hashes":[{"kind":"pdq","value":%q}]}`, i, pdq)) // without a surface
+		default:
+			lines = append(lines, fmt.Sprintf(`{"content_id":"%d","surface":"feed","hashes":[{"kind":"pdq","value":%q}]}`, i, fmt.Sprintf("%x", i%16)+pdq[1:]))
+		}
+	}
+	var together string
+	s.call(t, "match,explain", "POST", "/v1/match/stream", strings.Join(lines, "\n"), &together)
+	answers := strings.SplitAfter(together, "\n")
+	if len(answers) != len(lines)+1 {
+		t.Fatalf("%d lines for %d", len(answers)-1, len(lines))
+	}
+	for i, line := range lines {
+		var alone string
+		s.call(t, "match,explain", "POST", "/v1/match/stream", strings.Repeat("\n", i)+line, &alone)
+		if answers[i] != alone {
+			t.Errorf("line %d: %s, and alone %s", i+1, answers[i], alone)
+		}
+	}
+	if held := s.memory.Load(); held != 0 {
+		t.Errorf("%d bytes are held after the streams, want 0", held)
+	}
+}
+
+// TestStreamPanic has a stream panic between two lines: it ends with a line that
+// says so, and the server goes on.
+func TestStreamPanic(t *testing.T) {
+	s := start(t)
+	body, in := io.Pipe()
+	defer in.Close()
+	resp, err := http.DefaultClient.Do(s.request(t, "match", "POST", "/v1/match/stream", body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	out := bufio.NewReader(resp.Body)
+	line := fmt.Sprintf(`{"surface":"feed","hashes":[{"kind":"pdq","value":%q}]}`+"\n", raccoonPDQ(t))
+	io.WriteString(in, line)
+	if text, err := out.ReadString('\n'); err != nil || !strings.Contains(text, `"review"`) {
+		t.Fatalf("answer = %q, %v, want review", text, err)
+	}
+	decided := s.metrics.decided
+	s.metrics.decided = nil
+	io.WriteString(in, line+line)
+	rest, err := io.ReadAll(out)
+	s.metrics.decided = decided
+	var last match.Line
+	if err != nil || json.Unmarshal(rest, &last) != nil || last.Error == nil || last.Error.Code != "internal" {
+		t.Errorf("after a panic: %q, %v, want a line with the error internal and the end", rest, err)
+	}
+	if log := s.log.String(); !strings.Contains(log, `"msg":"panic"`) || strings.Contains(log, raccoonPDQ(t)) {
+		t.Errorf("the log tells of no panic, or of a hash: %s", log)
+	}
+	var text string
+	if got := s.call(t, "match", "POST", "/v1/match/stream", line, &text); got != 200 || !strings.Contains(text, `"review"`) {
+		t.Errorf("another stream = %d %s, want review", got, text)
+	}
+	if held := s.memory.Load(); held != 0 {
+		t.Errorf("%d bytes are held after the streams, want 0", held)
+	}
+}
+
 // TestStreamIsBounded has no memory left for a long line: the stream ends with a
 // word.
 func TestStreamIsBounded(t *testing.T) {

@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -336,14 +335,12 @@ func (s *Server) wrap(route Route, tell func(http.ResponseWriter, *match.Problem
 
 func (s *Server) handle(route Route, c *call) (err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			if r == http.ErrAbortHandler {
-				panic(r)
-			}
-			// Only our own words and places in the code: a panic's value may hold
-			// what was uploaded.
-			s.Log.Error("panic", "id", c.id, "route", route.Path, "stack", string(debug.Stack()))
-			err = errors.New("server: panic")
+		r := recover()
+		if r == http.ErrAbortHandler {
+			panic(r)
+		}
+		if p := s.recovered(c, route.Path, r); p != nil {
+			err = p
 		}
 	}()
 	if route.Scope != "" || route.AnyKey {
