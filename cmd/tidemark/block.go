@@ -85,6 +85,11 @@ func (s *session) checkBlocks(ctx context.Context, st *store.Store, file *config
 		return err
 	}
 	for _, l := range lists {
+		if err := st.Ordinary(ctx, l.Name, file.Lists[l.Name].ListPolicy); errors.Is(err, store.ErrOrdinary) {
+			warn(err)
+		} else if err != nil {
+			return err
+		}
 		switch err := s.checkGrown(ctx, st, file, l); {
 		case err == nil:
 		case l.Mode == match.ModeBlock && ctx.Err() == nil:

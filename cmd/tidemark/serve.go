@@ -125,7 +125,7 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 			}
 			defer j.close()
 		}
-		if err := s.checkBlocks(ctx, st, s.sources.file, func(err error) { conf.Log.Warn("a list has grown", "error", err) }); err != nil {
+		if err := s.checkBlocks(ctx, st, s.sources.file, func(err error) { conf.Log.Warn("a list needs a look", "error", err) }); err != nil {
 			return err
 		}
 		conf.EraseAfter, conf.Sourced = s.EraseAfter, s.sources.file.sourced()

@@ -196,7 +196,7 @@ func (s *session) reload(ctx context.Context, srv *server.Server, log *slog.Logg
 	}
 	file, err := readConfig(s.Config)
 	if err == nil {
-		err = s.checkBlocks(ctx, srv.Store, file, func(err error) { log.Warn("a list has grown", "error", err) })
+		err = s.checkBlocks(ctx, srv.Store, file, func(err error) { log.Warn("a list needs a look", "error", err) })
 	}
 	if err == nil {
 		err = srv.Reconfigure(ctx, file.policy())
@@ -205,6 +205,7 @@ func (s *session) reload(ctx context.Context, srv *server.Server, log *slog.Logg
 		log.Error("the configuration stays as it was", "error", err)
 		return
 	}
+	srv.Store.MatchAs(file.policy().Lists)
 	log.Info("configuration read again")
 	if !reflect.DeepEqual(file.rest(), s.sources.file.rest()) {
 		log.Warn("only surfaces and how lists are matched are in force at once: the rest of the configuration counts after a restart")

@@ -170,28 +170,51 @@ type watch struct {
 func (s *Store) watch(l *List) watch {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p := s.matched[l.Name].Over(match.ListPolicy{Mode: l.Mode, Radius: l.Radius})
-	w := watch{canaries: p.Mode != match.ModeBenign, radius: p.RadiusOf(hash.KindPDQ)}
+	w := watchAs(s.matched[l.Name].Over(l.policy()))
 	if w.limit = s.brakes(l).Flood; w.limit != Off && w.canaries {
 		w.count = s.count
 	}
 	return w
 }
 
+// policy returns how a list says that it is matched, as far as brakes care.
+func (l *List) policy() match.ListPolicy { return match.ListPolicy{Mode: l.Mode, Radius: l.Radius} }
+
+func watchAs(p match.ListPolicy) watch {
+	return watch{canaries: p.Mode != match.ModeBenign, radius: p.RadiusOf(hash.KindPDQ)}
+}
+
 // wider reports whether a list would match what its brakes have not looked at: it
 // was benign, or its radius smaller.
-func (s *Store) wider(was, as *List) bool {
-	w, now := s.watch(was), s.watch(as)
-	return now.canaries && (!w.canaries || now.radius > w.radius)
+func wider(was, now watch) bool { return now.canaries && (!was.canaries || now.radius > was.radius) }
+
+// Ordinary returns [ErrOrdinary] if a policy has a list match more widely than the
+// list itself says, and entries of it match ordinary pictures so.
+func (s *Store) Ordinary(ctx context.Context, name string, p match.ListPolicy) error {
+	l, err := s.find(name)
+	if err != nil {
+		return err
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.users.Done()
+	s.mu.RLock()
+	conf := l.state.rec.conf
+	s.mu.RUnlock()
+	if w := watchAs(p.Over(conf.policy())); wider(watchAs(conf.policy()), w) {
+		return s.checkWider(ctx, l, w)
+	}
+	return nil
 }
 
 // checkWider returns [ErrOrdinary] if entries of a list match ordinary pictures as
-// it is to be matched. The caller holds the list's write lock.
-func (s *Store) checkWider(ctx context.Context, l *list, as *List) error {
+// it is to be matched.
+func (s *Store) checkWider(ctx context.Context, l *list, w watch) error {
 	st, txn := s.current(l)
 	defer txn.Discard()
 	var found tells
-	w, m := s.watch(as), newMerge(reader{txn, l.id}, st.runs)
+	m := newMerge(reader{txn, l.id}, st.runs)
 	o, err := m.start()
 	for ; err == nil && o.id != ""; o, err = m.next(o) {
 		if o.sign != signGone {
@@ -202,10 +225,10 @@ func (s *Store) checkWider(ctx context.Context, l *list, as *List) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("store: list %s: %w", as.Name, err)
+		return fmt.Errorf("store: list %s: %w", st.rec.conf.Name, err)
 	}
 	if reasons := found.reasons(); len(reasons) > 0 {
-		return fmt.Errorf("%w: list %s: %s", ErrOrdinary, as.Name, reasons[0])
+		return fmt.Errorf("%w: list %s: %s", ErrOrdinary, st.rec.conf.Name, reasons[0])
 	}
 	return nil
 }

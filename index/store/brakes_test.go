@@ -286,6 +286,14 @@ func TestCanaries(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, c := range []struct {
+		policy match.ListPolicy
+		want   error
+	}{{match.ListPolicy{}, nil}, {match.ListPolicy{Radius: 9}, nil}, {match.ListPolicy{Radius: 31}, ErrOrdinary}, {match.ListPolicy{Mode: match.ModeBenign, Radius: 31}, nil}} {
+		if err := s.Ordinary(t.Context(), "narrow", c.policy); !errors.Is(err, c.want) {
+			t.Errorf("list narrow under %+v: error %v, want %v", c.policy, err, c.want)
+		}
+	}
 	s.MatchAs(map[string]match.ListPolicy{"narrow": {Radius: 31}})
 	var held *HeldError
 	if _, err := s.Apply(t.Context(), "narrow", Change{Put: []Entry{entry("z", flip(sky.hash, 9, 31), hash.UnknownQuality)}}); !errors.As(err, &held) {

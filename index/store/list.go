@@ -99,10 +99,10 @@ func (s *Store) Configure(ctx context.Context, l List) error {
 	s.mu.RLock()
 	st := at.state
 	s.mu.RUnlock()
-	if s.wider(&st.rec.conf, &l) {
+	if w := s.watch(&l); wider(s.watch(&st.rec.conf), w) {
 		at.write.Lock() // so that nothing comes that is not looked at
 		defer at.write.Unlock()
-		if err := s.checkWider(ctx, at, &l); err != nil {
+		if err := s.checkWider(ctx, at, w); err != nil {
 			return err
 		}
 	}
