@@ -566,7 +566,9 @@ func TestKillBackup(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := restore(t, folder, nil).Status(t.Context(), "a")
+		restored := restore(t, folder, nil)
+		l, err := restored.Status(t.Context(), "a")
+		restored.Close()
 		if err != nil || l.Version.Seq != acknowledged && l.Version.Seq != acknowledged+1 {
 			t.Errorf("round %d: the backup has list a at change %d, %v, want %d or the next", round, l.Version.Seq, err, acknowledged)
 		}

@@ -63,27 +63,31 @@ func openRegistry(base string, key []byte) (*badger.KeyRegistry, error) {
 	return nil, fmt.Errorf("%w: %s is encrypted with another one; or %s is damaged", ErrKey, filepath.Dir(base), badger.KeyRegistryFileName)
 }
 
-// tableOptions returns how to read each table of a database that is not open.
-func tableOptions(base string, key []byte) (of func(id uint64) *table.Options, err error) {
+// tableOptions returns how to read each table of a database that is not open,
+// until done.
+func tableOptions(base string, key []byte) (of func(id uint64) *table.Options, done func(), err error) {
 	registry, err := openRegistry(base, key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tables, err := manifestTables(base)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keys := map[uint64]*pb.DataKey{}
 	for id, t := range tables {
 		if keys[id], err = registry.DataKey(t.KeyID); err != nil {
-			return nil, fmt.Errorf("the key of table %d: %w", id, err)
+			return nil, nil, fmt.Errorf("the key of table %d: %w", id, err)
 		}
 	}
 	// Of an encrypted table Badger reads the index through a cache only.
 	index, err := ristretto.NewCache(&ristretto.Config[uint64, *fb.TableIndex]{NumCounters: 1 << 12, MaxCost: 32 << 20, BufferItems: 64})
+	if err != nil {
+		return nil, nil, err
+	}
 	return func(id uint64) *table.Options {
 		return &table.Options{ChkMode: options.NoVerification, DataKey: keys[id], IndexCache: index}
-	}, err
+	}, index.Close, nil
 }
 
 // RotateKey encrypts the data keys of a store that is not open with

@@ -49,10 +49,11 @@ func manifestTables(base string) (map[uint64]badger.TableManifest, error) {
 // checkTables reads the tables of a database that is not open. Badger checks
 // them too, but panics over some damage, in a goroutine of its own.
 func checkTables(ctx context.Context, base string, ids []uint64, key []byte) error {
-	of, err := tableOptions(base, key)
+	of, done, err := tableOptions(base, key)
 	if err != nil {
 		return err
 	}
+	defer done()
 	return each(ctx, len(ids), func(_, i int) error { return checkTable(table.NewFilename(ids[i], base), ids[i], of(ids[i])) })
 }
 

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
+	"time"
 )
 
 // TestLockInherited shows that a store which is closed can be opened at once,
@@ -34,4 +36,23 @@ func TestLockInherited(t *testing.T) {
 		t.Fatal(err)
 	}
 	again.Close()
+}
+
+// TestCloseEndsAll shows that a store that is closed leaves no goroutine, and so
+// nothing that one holds.
+func TestCloseEndsAll(t *testing.T) {
+	dir, before := t.TempDir(), runtime.NumGoroutine()
+	for range 3 {
+		s := open(t, dir)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 100 { // those that end by themselves
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines after three stores were closed, %d before", runtime.NumGoroutine(), before)
 }
