@@ -18,6 +18,7 @@ func Digests(file []byte) [3]Hash {
 // that a large file need not be held in memory. The zero value is ready.
 type Digester struct {
 	parts [3]stdhash.Hash
+	known *[sha256.Size]byte // the SHA-256 of all that is to be written, if it is known
 }
 
 // digestPiece is how many bytes each digest takes in turn: what lies in the
@@ -32,8 +33,10 @@ func (d *Digester) Write(p []byte) (int, error) {
 	for rest := p; len(rest) > 0; {
 		piece := rest[:min(len(rest), digestPiece)]
 		rest = rest[len(piece):]
-		for _, part := range d.parts {
-			part.Write(piece)
+		for i, part := range d.parts {
+			if i < 2 || d.known == nil {
+				part.Write(piece)
+			}
 		}
 	}
 	return len(p), nil
@@ -47,11 +50,19 @@ func (d *Digester) Sums() [3]Hash {
 	for i, part := range d.parts {
 		sums[i] = Hash{digestKinds[i], string(part.Sum(nil))}
 	}
+	if d.known != nil {
+		sums[2].Value = string(d.known[:])
+	}
 	return sums
 }
 
+// Know saves the Digester one of the three: it is told the SHA-256 of all that is
+// to be written until it is reset.
+func (d *Digester) Know(sum [sha256.Size]byte) { d.known = &sum }
+
 // Reset forgets what was written.
 func (d *Digester) Reset() {
+	d.known = nil
 	for _, part := range d.parts {
 		if part != nil {
 			part.Reset()

@@ -28,6 +28,16 @@ func TestDigests(t *testing.T) {
 		if got := d.Sums(); got != want {
 			t.Errorf("Sums after writing %d bytes in pieces = %x, want %x", n, got, want)
 		}
+		for _, know := range []bool{true, false} {
+			d.Reset()
+			if know {
+				d.Know([32]byte([]byte(want[2].Value)))
+			}
+			d.Write(file)
+			if got := d.Sums(); got != want {
+				t.Errorf("Sums of %d bytes of which the SHA-256 is known (%v) = %x, want %x", n, know, got, want)
+			}
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ type Request struct {
 	Input   string // what the answer calls it: a file's name, a content id
 	Surface string // where it was posted; may be "" if neither the policy nor a list names surfaces
 	Data    []byte
+	SHA256  *[sha256.Size]byte // of Data, if it is known, so that it is not computed again
 	// Open gives the upload's bytes. It is called at most once, and not at all
 	// for an upload to an encrypted or unknown surface. What is over the limit of
 	// a file's size is not kept, but its digests count.

@@ -104,6 +104,9 @@ func reasonOf(err error) match.Reason {
 func (w *worker) read(ctx context.Context, r *Request) ([]byte, error) {
 	w.digest.Reset()
 	if r.Data != nil {
+		if r.SHA256 != nil {
+			w.digest.Know(*r.SHA256)
+		}
 		w.digest.Write(r.Data)
 		return r.Data, nil // its size is checked before it is decoded
 	}
