@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"slices"
 	"strings"
+	"sync"
 
 	"github.com/tidemark-project/tidemark/hash/media"
 )
@@ -117,25 +118,31 @@ func unreadable(err error) error {
 // readFile reads the file into memory. The memory grows with what has come, not
 // with what was announced, and counts against what all bodies may hold.
 func (s *Server) readFile(u *upload, body io.Reader, size int64) error {
-	limit := cmp.Or(s.Limits.Bytes, media.DefaultLimits.Bytes)
+	limit := s.maxFile()
 	if size > limit {
 		return tooLarge(limit)
 	}
-	held := int64(0)
-	u.release = func() { s.memory.Add(-held) }
+	u.release = func() {
+		s.memory.Add(-int64(cap(u.file)))
+		s.buffers.put(u.file)
+		u.file = nil
+	}
 	for {
 		if len(u.file) == cap(u.file) {
 			// One byte more than may come shows whether more does.
-			want := min(int64(max(64<<10, 2*cap(u.file))), limit+1)
+			want := min(int64(max(smallBuffer, 2*cap(u.file))), limit+1)
 			if size >= 0 {
 				want = min(want, size+1)
 			}
-			grown := want - held
-			held += grown
-			if s.memory.Add(grown) > s.bodies {
+			larger := s.buffers.get(int(want))
+			if s.memory.Add(int64(cap(larger))) > s.bodies {
+				s.memory.Add(-int64(cap(larger)))
+				s.buffers.put(larger)
 				return errBusy
 			}
-			u.file = slices.Grow(u.file, int(want)-len(u.file))
+			larger = append(larger, u.file...)
+			u.release()
+			u.file = larger
 		}
 		n, err := body.Read(u.file[len(u.file):cap(u.file)])
 		u.file = u.file[:len(u.file)+n]
@@ -147,6 +154,37 @@ func (s *Server) readFile(u *upload, body io.Reader, size int64) error {
 		case err != nil:
 			return unreadable(err)
 		}
+	}
+}
+
+// smallBuffer is the size of the smallest buffers for files, in bytes.
+const smallBuffer = 64 << 10
+
+// buffers keeps the memory of files for the next ones: to clear it anew takes one
+// part in twenty of what judging a picture does. A pool has buffers of a size, the
+// first of smallBuffer bytes, and the others of twice as many each.
+type buffers [5]sync.Pool // of *[]byte
+
+// place returns the number of the pool with buffers for n bytes.
+func (b *buffers) place(n int) int { return bits.Len(uint(max(n, 1)-1) / smallBuffer) }
+
+// get returns an empty buffer for n bytes or more.
+func (b *buffers) get(n int) []byte {
+	i := b.place(n)
+	if i >= len(b) {
+		return make([]byte, 0, n)
+	}
+	if p, ok := b[i].Get().(*[]byte); ok {
+		return *p
+	}
+	return make([]byte, 0, smallBuffer<<i)
+}
+
+// put takes a buffer that get returned, which is not used any more.
+func (b *buffers) put(buf []byte) {
+	if i := b.place(cap(buf)); i < len(b) && cap(buf) == smallBuffer<<i {
+		buf = buf[:0]
+		b[i].Put(&buf)
 	}
 }
 

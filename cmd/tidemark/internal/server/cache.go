@@ -114,7 +114,7 @@ func (s *Server) judgeFile(ctx context.Context, u *upload, start time.Time) (mat
 		return match.Answer{}, err
 	}
 	defer leave()
-	request.Data = u.file
+	request.Data, request.SHA256 = u.file, &key.file
 	if request.Data == nil {
 		request.Data = []byte{}
 	}

@@ -193,6 +193,7 @@ func TestFetch(t *testing.T) {
 		names.set(test.ip...)
 		u := &upload{release: func() {}}
 		kind, err := s.fetch(t.Context(), u, test.address)
+		file := string(u.file)
 		u.release()
 		code := ""
 		if err != nil {
@@ -200,8 +201,8 @@ func TestFetch(t *testing.T) {
 			if p := (*match.Problem)(nil); errors.As(err, &p) && strings.Contains(fmt.Sprint(err), secret) {
 				t.Errorf("%s: the error tells the address: %v", test.name, err)
 			}
-		} else if string(u.file) != "a picture" || kind != "image/jpeg" || *referer.Load() != "" {
-			t.Errorf("%s: file %q of type %q, and the host was told %q", test.name, u.file, kind, *referer.Load())
+		} else if file != "a picture" || kind != "image/jpeg" || *referer.Load() != "" {
+			t.Errorf("%s: file %q of type %q, and the host was told %q", test.name, file, kind, *referer.Load())
 		}
 		if code != test.code {
 			t.Errorf("%s: code %q (%v), want %q", test.name, code, err, test.code)

@@ -96,6 +96,7 @@ type Server struct {
 	memory    atomic.Int64 // bytes of bodies that are held
 	strangers atomic.Int64 // bytes that senders without a key are let send now
 	hashers   sync.Pool    // of *media.Hasher
+	buffers   buffers      // of files
 	metrics   *metrics
 
 	refreshing sync.Mutex
