@@ -5,15 +5,41 @@ import (
 	"unsafe"
 )
 
+// Loads that nothing waits for do what a prefetch does, for as long as the
+// processor can run ahead of them. What is loaded has to go somewhere, and a
+// result that is not used will do if the compiler does not see that.
+
+// at returns the element i of an array, unchecked: the checks would take part of
+// the room in which the processor runs ahead.
+func at[T any](array *T, i uint32) *T {
+	return (*T)(unsafe.Add(unsafe.Pointer(array), uintptr(i)*unsafe.Sizeof(*array)))
+}
+
+//go:noinline
+func fetchGeneric(probes []Probe, t *Table, key uint16) (touched uint32) {
+	offsets := unsafe.SliceData(t.Offsets)
+	for i := range probes {
+		touched ^= *at(offsets, uint32(key^probes[i].Mask))
+	}
+	return touched
+}
+
 func findGeneric(dst []Bucket, probes []Probe, t *Table, key uint16, radius int) int {
+	offsets, column := unsafe.SliceData(t.Offsets), unsafe.SliceData(t.Column)
 	entries := 0
-	for i, p := range probes {
-		k := int(key ^ p.Mask)
-		start, end := t.Offsets[k], t.Offsets[k+1]
+	dst = dst[:len(probes)]
+	for i := range probes {
+		p := &probes[i]
+		k := uint32(key ^ p.Mask)
+		start, end := *at(offsets, k), *at(offsets, k+1)
 		entries += int(end - start)
-		// Loads that nothing waits for do what a prefetch does, for as long as
-		// the processor can run ahead of them.
-		dst[i] = Bucket{start, end, uint16(radius) - p.Distance, t.Column[start] ^ t.Column[end]}
+		touched := *at(column, start) ^ *at(column, end)
+		if end-start > 32 { // words of a line
+			for line := start + 32; line < min(end, start+8*32); line += 32 {
+				touched ^= *at(column, line)
+			}
+		}
+		dst[i] = Bucket{start, end, uint16(radius) - p.Distance, touched}
 	}
 	return entries
 }
@@ -63,10 +89,14 @@ func scanGeneric(dst []uint32, buckets []Bucket, t *Table, word uint16) int {
 	return n
 }
 
-func resolveGeneric(positions []uint32, t *Table, rows []Half) {
+//go:noinline
+func resolveGeneric(positions []uint32, t *Table, rows []Half) (touched uint64) {
 	for i, p := range positions {
-		positions[i] = t.IDs[p]
+		id := t.IDs[p]
+		positions[i] = id
+		touched ^= rows[id][0]
 	}
+	return touched
 }
 
 func halvesWithinGeneric(dst []uint32, q *Half, rows []Half, radius int) int {

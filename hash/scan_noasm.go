@@ -2,7 +2,7 @@
 
 package hash
 
-func fetch([]Probe, *Table, uint16) {}
+func fetch(probes []Probe, t *Table, key uint16) { fetchGeneric(probes, t, key) }
 
 func find(dst []Bucket, probes []Probe, t *Table, key uint16, radius int) int {
 	return findGeneric(dst, probes, t, key, radius)
