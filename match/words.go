@@ -98,15 +98,20 @@ func answerWords(a *Answer, lead *judged, gaps []Gap) string {
 	for _, g := range gaps {
 		add("%s", gapWords(g))
 	}
-	unfit := map[Rule]int{}
+	var low, degenerate int
 	for _, h := range a.Hashes {
-		unfit[h.Rule]++
+		switch h.Rule {
+		case LowQuality:
+			low++
+		case Degenerate:
+			degenerate++
+		}
 	}
-	if n := unfit[LowQuality]; n > 0 {
-		add("PDQ hashes of a quality below %d, looked up by equality only: %d", hash.MinQuality, n)
+	if low > 0 {
+		add("PDQ hashes of a quality below %d, looked up by equality only: %d", hash.MinQuality, low)
 	}
-	if n := unfit[Degenerate]; n > 0 {
-		add("degenerate PDQ hashes, looked up by equality only: %d", n)
+	if degenerate > 0 {
+		add("degenerate PDQ hashes, looked up by equality only: %d", degenerate)
 	}
 	return sentence(strings.Join(parts, "; "))
 }

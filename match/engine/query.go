@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -350,5 +351,5 @@ func (q *query) givenPDQ(kind hash.Kind, given match.Hash, turn bool) {
 			q.view(turned[o], turnedNames[function][o], given.Frame, rule)
 		}
 	}
-	q.tell(match.Hash{Kind: kind, Value: p.String(), Quality: given.Quality, Frame: given.Frame, Rule: rule})
+	q.tell(match.Hash{Kind: kind, Value: strings.ToLower(given.Value), Quality: given.Quality, Frame: given.Frame, Rule: rule})
 }
