@@ -103,24 +103,41 @@ const Unavailable match.Reason = "unavailable"
 // service gave one. If a later attempt may succeed, the upload is in the replay
 // file when Match returns.
 func (c *Client) Match(ctx context.Context, u Upload) (match.Answer, error) {
-	a, err := c.judge(ctx, u)
-	if err == nil || c.replay == nil || !later(err) {
+	return c.match(ctx, u, c.ask)
+}
+
+// asker makes one attempt to have an upload judged. With an error it returns how
+// long the service wants to be left alone.
+type asker func(context.Context, Upload) (match.Answer, time.Duration, error)
+
+// match is Match by the attempts of ask.
+func (c *Client) match(ctx context.Context, u Upload, ask asker) (match.Answer, error) {
+	a, err := c.judge(ctx, u, ask)
+	if err == nil || !later(err) {
 		return a, err
 	}
-	if u.ContentID == "" {
-		return a, errors.Join(err, errors.New("client: an upload without a content id can't be replayed"))
+	return a, errors.Join(err, c.note(u))
+}
+
+// note puts an upload into the replay file, if there is one.
+func (c *Client) note(u Upload) error {
+	switch {
+	case c.replay == nil:
+		return nil
+	case u.ContentID == "":
+		return errors.New("client: an upload without a content id can't be replayed")
 	}
-	return a, errors.Join(err, c.replay.add(Ref{u.ContentID, u.Surface}))
+	return c.replay.add(Ref{u.ContentID, u.Surface})
 }
 
 // judge asks until there is an answer, no other is to be expected, or the time
 // is up.
-func (c *Client) judge(ctx context.Context, u Upload) (match.Answer, error) {
+func (c *Client) judge(ctx context.Context, u Upload, ask asker) (match.Answer, error) {
 	limited, cancel := context.WithTimeout(ctx, c.o.Deadline)
 	defer cancel()
 	pause := 50 * time.Millisecond
 	for {
-		a, wait, err := c.ask(limited, u)
+		a, wait, err := ask(limited, u)
 		if err == nil {
 			return a, nil
 		}
@@ -180,10 +197,8 @@ func refused(err error) bool {
 // long animation take a tenth of it.
 const maxAnswer = 4 << 20
 
-// ask makes one attempt. With an error it returns how long the service wants to
-// be left alone.
+// ask is an asker by a request for the upload alone.
 func (c *Client) ask(ctx context.Context, u Upload) (match.Answer, time.Duration, error) {
-	var line match.Line
 	path, kind, body := "/v1/match/hashes", "application/jsonl", []byte(nil)
 	query := url.Values{}
 	if u.Backfill {
@@ -198,50 +213,97 @@ func (c *Client) ask(ctx context.Context, u Upload) (match.Answer, time.Duration
 		path, kind, body = "/v1/match", "application/octet-stream", u.Data
 	} else {
 		var err error
-		if body, err = json.Marshal(match.Upload{ContentID: u.ContentID, Surface: u.Surface, Hashes: u.Hashes, Orientations: u.Orientations}); err != nil {
-			return line.Answer, 0, err
+		if body, err = u.line(); err != nil {
+			return match.Answer{}, 0, err
 		}
 	}
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
-	r, err := http.NewRequestWithContext(ctx, "POST", c.o.URL+path, bytes.NewReader(body))
+	resp, wait, err := c.post(ctx, path, kind, bytes.NewReader(body))
 	if err != nil {
-		return line.Answer, 0, fmt.Errorf("client: %w", err)
-	}
-	r.Header.Set("Authorization", "Bearer "+c.o.Key)
-	r.Header.Set("Content-Type", kind)
-	resp, err := c.http.Do(r)
-	if err != nil {
-		// Of *url.Error only what is behind the address: a log is no place for a
-		// content id.
-		var at *url.Error
-		if errors.As(err, &at) {
-			err = at.Err
-		}
-		return line.Answer, 0, fmt.Errorf("client: %s: %w", c.o.URL, err)
+		return match.Answer{}, wait, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return line.Answer, 0, fmt.Errorf("client: %s: %w", c.o.URL, err)
+		return match.Answer{}, 0, c.failed(err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return line.Answer, time.Duration(seconds) * time.Second, problemOf(resp.StatusCode, text)
+	a, err := c.answerOf(text)
+	return a, 0, err
+}
+
+// line returns the upload as a line of a stream.
+func (u *Upload) line() ([]byte, error) {
+	return json.Marshal(match.Upload{ContentID: u.ContentID, Surface: u.Surface, Hashes: u.Hashes, Orientations: u.Orientations, File: u.Data})
+}
+
+// post makes a request. If the service refuses it, that is the error, and wait is
+// how long it wants to be left alone.
+func (c *Client) post(ctx context.Context, path, kind string, body io.Reader) (resp *http.Response, wait time.Duration, err error) {
+	r, err := http.NewRequestWithContext(ctx, "POST", c.o.URL+path, body)
+	if err != nil {
+		return nil, 0, fmt.Errorf("client: %w", err)
 	}
+	r.Header.Set("Authorization", "Bearer "+c.o.Key)
+	r.Header.Set("Content-Type", kind)
+	if resp, err = c.http.Do(r); err != nil {
+		return nil, 0, c.failed(err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, 0, nil
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, 0, c.failed(err)
+	}
+	seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+	return nil, time.Duration(seconds) * time.Second, problemOf(resp.StatusCode, text)
+}
+
+// failed returns the error of a request that came to nothing. Of a [*url.Error]
+// it has only what is behind the address: a log is no place for a content id.
+func (c *Client) failed(err error) error {
+	var at *url.Error
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return fmt.Errorf("client: %s: %w", c.o.URL, err)
+}
+
+// answerOf returns the answer of a line, or the error in its place.
+func (c *Client) answerOf(text []byte) (match.Answer, error) {
+	var line match.Line
 	if err := json.Unmarshal(text, &line); err != nil {
-		return line.Answer, 0, fmt.Errorf("client: the answer of %s: %w", c.o.URL, err)
+		return match.Answer{}, fmt.Errorf("client: the answer of %s: %w", c.o.URL, err)
 	}
 	switch {
-	case line.Error != nil && line.Error.Code == string(match.Unreadable): // the service is ending
-		return line.Answer, 0, fmt.Errorf("client: %s: %s", c.o.URL, line.Error.Message)
 	case line.Error != nil:
-		return line.Answer, 0, &match.Problem{Type: "about:blank", Title: http.StatusText(http.StatusBadRequest), Status: http.StatusBadRequest, Code: line.Error.Code, Detail: line.Error.Message, Remedy: "send other hashes"}
+		return match.Answer{}, c.errorOf(line.Error)
 	case line.Decision == "":
-		return line.Answer, 0, fmt.Errorf("client: the answer of %s has no decision", c.o.URL)
+		return match.Answer{}, fmt.Errorf("client: the answer of %s has no decision", c.o.URL)
 	}
-	return line.Answer, 0, nil
+	return line.Answer, nil
+}
+
+// errorOf returns what a line says in the place of an answer, as the problem that
+// a request for the upload alone would have ended with.
+func (c *Client) errorOf(e *match.Error) error {
+	status, remedy := http.StatusBadRequest, "send another upload"
+	switch e.Code {
+	case string(match.Unreadable): // the service is ending
+		return fmt.Errorf("client: %s: %s", c.o.URL, e.Message)
+	case string(match.TooLarge):
+		status, remedy = http.StatusRequestEntityTooLarge, "send less, or treat the upload as undecided"
+	case "no_key":
+		status, remedy = http.StatusUnauthorized, "ask the operator for a key"
+	case "busy", string(match.Timeout):
+		status, remedy = http.StatusServiceUnavailable, "try again"
+	case "internal":
+		status, remedy = http.StatusInternalServerError, "tell the operator"
+	}
+	return &match.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Code: e.Code, Detail: e.Message, Remedy: remedy}
 }
 
 // problemOf returns the problem in an answer, or one for the status if there is

@@ -95,6 +95,7 @@ func TestFailures(t *testing.T) {
 		{"key", problem(401, "no_key"), Unavailable, true, false},
 		{"scope", problem(403, "scope"), Unavailable, true, false},
 		{"too large", problem(413, "too_large"), match.TooLarge, false, false},
+		{"busy line", text(`{"error":{"code":"busy","message":"no"}}`), Unavailable, true, true},
 		{"bad line", text(`{"error":{"code":"invalid","message":"no"}}`), match.Invalid, false, false},
 		{"cut", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Unavailable, true, true},
 	} {

@@ -199,7 +199,7 @@ func (c *Client) replayOne(ctx context.Context, ref Ref, fetch func(context.Cont
 		return err
 	}
 	u.ContentID, u.Surface, u.Backfill = ref.ContentID, ref.Surface, true
-	a, err := c.judge(ctx, u)
+	a, err := c.judge(ctx, u, c.ask)
 	if err != nil && later(err) {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/hash/media"
 	"github.com/tidemark-project/tidemark/match"
+	"github.com/tidemark-project/tidemark/match/client"
 )
 
 // TestLineReader reads texts in pieces of all sizes, and compares with what
@@ -147,6 +148,48 @@ func TestStreamTogether(t *testing.T) {
 	}
 	if held := s.memory.Load(); held != 0 {
 		t.Errorf("%d bytes are held after the streams, want 0", held)
+	}
+}
+
+// TestStreamOfClient sends files and hashes by the client's stream.
+func TestStreamOfClient(t *testing.T) {
+	s := start(t)
+	c, err := client.New(client.Options{URL: s.url, Key: s.token(t, "match"), Deadline: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raccoon, cat := photograph(t, "raccoon.jpg"), photograph(t, "cat.jpg")
+	pdq := []match.Hash{{Kind: hash.KindPDQ, Value: raccoonPDQ(t), Quality: hash.UnknownQuality}}
+	const n = 300
+	uploads := func(yield func(client.Upload) bool) {
+		for i := range n {
+			u := client.Upload{ContentID: fmt.Sprint(i), Surface: "feed", Backfill: i%7 == 0, Hashes: pdq}
+			switch i % 10 {
+			case 0:
+				u.Data, u.Hashes = raccoon, nil
+			case 5:
+				u.Data, u.Hashes = cat, nil
+			}
+			if !yield(u) {
+				return
+			}
+		}
+	}
+	next := 0
+	err = c.MatchEach(t.Context(), uploads, func(a match.Answer, err error) error {
+		want := match.Review
+		if next%10 == 5 {
+			want = match.Allow
+		}
+		if err != nil || a.Input != fmt.Sprint(next) || a.Decision != want {
+			t.Errorf("upload %d: %+v, %v, want %s", next, a, err, want)
+		}
+		next++
+		return nil
+	})
+	if err != nil || next != n {
+		t.Errorf("MatchEach = %v after %d uploads, want %d", err, next, n)
 	}
 }
 
