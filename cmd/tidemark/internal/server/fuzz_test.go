@@ -88,6 +88,46 @@ func FuzzParseUpload(f *testing.F) {
 	})
 }
 
+// FuzzStream sends what may be a stream: each line that is not blank is answered
+// by a line, and no memory stays held.
+func FuzzStream(f *testing.F) {
+	s := start(f)
+	key, _, err := s.Keys.Create(Key{Name: "fuzz", Scopes: []Scope{ScopeMatch, ScopeExplain}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(`{"content_id":"7","surface":"feed","hashes":[{"kind":"pdq","value":"` + raccoonPDQ(f) + `","quality":100}],"orientations":true}` + "\n\n{\n")
+	f.Add(`{"surface":"feed","file":"aGFybWxlc3M="}` + "\n" + `{"surface":"messages","file":""}`)
+	f.Add(`{"surface":"feed","hashes":[{"kind":"phash","value":"00ff00ff00ff00ff"},{"kind":"vpdq","value":"x"},{"kind":"pdq","value":"","quality":-2}]} x`)
+	f.Fuzz(func(t *testing.T, body string) {
+		w := httptest.NewRecorder()
+		c := &call{w: &answer{ResponseWriter: w}, r: httptest.NewRequest("POST", "/v1/match/stream", strings.NewReader(body)), caller: &caller{Key: &key, bucket: newBucket(0)}}
+		if err := s.matchStream(c); err != nil {
+			t.Fatalf("a stream of %q: %v", body, err)
+		}
+		want := 0
+		for line := range strings.SplitSeq(body, "\n") {
+			if strings.TrimSpace(line) != "" {
+				want++
+			}
+		}
+		got := 0
+		for line := range strings.Lines(w.Body.String()) {
+			var l match.Line
+			if err := json.Unmarshal([]byte(line), &l); err != nil || l.V != 1 || (l.Error == nil) == (l.Decision == "") {
+				t.Errorf("a line for %q: %q, %v", body, line, err)
+			}
+			got++
+		}
+		if got != want {
+			t.Errorf("%d lines for %q, want %d", got, body, want)
+		}
+		if held := s.memory.Load(); held != 0 {
+			t.Fatalf("a stream of %q leaves %d bytes held", body, held)
+		}
+	})
+}
+
 // TestParseUpload reads lines as clients write them without the help of
 // encoding/json.
 func TestParseUpload(t *testing.T) {
