@@ -245,6 +245,26 @@ func TestStreamIsBounded(t *testing.T) {
 	}
 }
 
+// TestStreamWaitsForItself has memory for one of the stream's files at a time: each
+// is judged.
+func TestStreamWaitsForItself(t *testing.T) {
+	s := start(t)
+	const free = 4 << 20
+	s.memory.Add(bodyMemory - free)
+	defer s.memory.Add(free - bodyMemory)
+	var body strings.Builder
+	const n = 6
+	for i := range n {
+		file := append(photograph(t, "raccoon.jpg"), make([]byte, 1<<20+i)...)
+		fmt.Fprintf(&body, `{"surface":"feed","file":%q}`+"\n", base64.StdEncoding.EncodeToString(file))
+	}
+	var text string
+	s.call(t, "match", "POST", "/v1/match/stream", body.String(), &text)
+	if got := strings.Count(text, `"decision":"review"`); got != n || strings.Contains(text, `"error"`) {
+		t.Errorf("stream = %s, want %d answers", text, n)
+	}
+}
+
 // TestOrientations asks about a hash of a turned picture: what the hash tells of
 // the other orientations is looked up only if it is asked for.
 func TestOrientations(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/tidemark-project/tidemark/hash/media"
@@ -53,7 +54,7 @@ func (s *Server) stream(c *call, limit int) error {
 	defer context.AfterFunc(ctx, func() { rc.SetReadDeadline(time.Now()) })()
 	st := &stream{server: s, call: c, rc: rc, ctx: ctx, class: class, next: &job{done: make(chan struct{})}}
 	st.jobs = make(chan *job, runtime.GOMAXPROCS(0)-1)
-	st.in = &lineReader{r: &eager{c.r.Body, st.beforeRead, st.afterRead}, limit: limit, hold: s.hold}
+	st.in = &lineReader{r: &eager{c.r.Body, st.beforeRead, st.afterRead}, limit: limit, hold: st.hold}
 	c.w.Header().Set("Content-Type", "application/jsonl")
 	c.w.WriteHeader(http.StatusOK)
 	if c.r.ContentLength < 0 { // who waits for the status before the first line
@@ -85,7 +86,9 @@ type stream struct {
 	ctx    context.Context // ends when nothing more is to be read
 	class  class
 
-	in   *lineReader
+	in      *lineReader
+	judging sync.WaitGroup // the jobs that are being judged
+
 	held int64     // bytes that are counted for the line that is being read
 	next *job      // what was read and is not being judged yet
 	jobs chan *job // what is being judged, in order; closed after the last
@@ -153,7 +156,7 @@ func (st *stream) read() {
 			break
 		}
 		l := line{number: n, start: time.Now()}
-		if err := st.server.hold(int64(len(text))); err != nil {
+		if err := st.hold(int64(len(text))); err != nil {
 			l.wrong = &match.Error{Code: busyLine, Message: "more is being judged than fits in memory: send it again"}
 		} else {
 			st.held = int64(len(text)) // and what is decoded of it is smaller
@@ -180,7 +183,19 @@ func (st *stream) dispatch() {
 	}
 	st.next = &job{done: make(chan struct{})}
 	st.jobs <- j // which is taken from there, whatever happens
-	go st.judge(j)
+	st.judging.Go(func() { st.judge(j) })
+}
+
+// hold is that of the server; if what is in the way may be what the stream itself
+// has judged, it waits for that.
+func (st *stream) hold(n int64) error {
+	err := st.server.hold(n)
+	if err != nil {
+		st.dispatch()
+		st.judging.Wait()
+		err = st.server.hold(n)
+	}
+	return err
 }
 
 // beforeRead does what has to be done before more is waited for.
