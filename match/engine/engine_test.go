@@ -337,6 +337,29 @@ func TestMatchMany(t *testing.T) {
 	}
 }
 
+// TestTurns checks that turns has all orientations but one, and words in common
+// where it says so.
+func TestTurns(t *testing.T) {
+	order := append([]hash.Orientation{hash.Identity}, turns[:]...)
+	turned := randomPDQ(rand.New(rand.NewPCG(7, 7))).Turned()
+	for i := 0; i < len(order); i += 2 {
+		a, b := turned[order[i]], turned[order[i+1]]
+		common := 0
+		for word := range 16 {
+			if shift := word % 4 * 16; a[word/4]>>shift&0xffff == b[word/4]>>shift&0xffff {
+				common++
+			}
+		}
+		if common != 8 {
+			t.Errorf("%v and %v have %d words in common, want 8", order[i], order[i+1], common)
+		}
+	}
+	slices.Sort(order)
+	if got := slices.Compact(order); len(got) != 8 {
+		t.Errorf("turns has %d orientations with the identity, want 8", len(got))
+	}
+}
+
 // TestReadIsBounded checks that what is over the limit is digested in little
 // memory.
 func TestReadIsBounded(t *testing.T) {
