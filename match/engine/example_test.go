@@ -78,7 +78,7 @@ func Example() {
 	// 1.jpg waits for a reviewer: Review: similar to entry case-7 of list harbour.
 	//   view flipy, 2 bits away
 	// 2.jpg is published: Allow: nothing on the lists that apply matches.
-	// 3.txt waits for a reviewer: Undecided, and the surface wants review then; unsupported: not a JPEG, PNG, GIF, WebP, BMP or TIFF file.
+	// 3.txt waits for a reviewer: Undecided, and the surface wants review then; unsupported: not a JPEG, PNG, GIF, WebP, AVIF, HEIC, BMP or TIFF file.
 	// 4.jpg was not judged: Refused unread; surface messages is encrypted, and Tidemark never looks into private messages.
 }
 
