@@ -9,7 +9,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -242,6 +244,31 @@ func TestStreamIsBounded(t *testing.T) {
 	s.call(t, "match", "POST", "/v1/match/stream", line+strings.Repeat("x", 1<<20), &text)
 	if got := strings.Split(strings.TrimSpace(text), "\n"); len(got) != 2 || !strings.Contains(got[0], `"review"`) || !strings.Contains(got[1], `"busy"`) {
 		t.Errorf("stream = %s, want an answer and busy", text)
+	}
+}
+
+// deadlines is a recorder that knows until when it may be written to.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	write atomic.Pointer[time.Time]
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.write.Store(&t); return nil }
+
+// TestStreamPauses has a stream judged, after which its answers may still be
+// written when it has paused for as long as it may.
+func TestStreamPauses(t *testing.T) {
+	s := start(t)
+	for _, body := range []string{"", "{}\n"} {
+		d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		s.token(t, "match")
+		c := &call{w: &answer{ResponseWriter: d}, r: httptest.NewRequest("POST", "/v1/match/stream", strings.NewReader(body)), caller: &caller{Key: &s.Keys.All()[0], bucket: newBucket(0)}}
+		if err := s.matchStream(c); err != nil {
+			t.Fatal(err)
+		}
+		if left := time.Until(*d.write.Load()); left <= idleTime {
+			t.Errorf("a stream of %q has %v left to be answered, want more than the %v that it may pause", body, left, idleTime)
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ func (s *Server) maxFile() int64 { return cmp.Or(s.Limits.Bytes, media.DefaultLi
 
 // stream judges a stream of uploads: a JSON object a line in, a line out for
 // each, in order. Lines with hashes that have come together are judged together,
-// and files on several cores. What is judged is answered before more is waited
+// and files, unless they are backfill, on several cores. What is judged is answered before more is waited
 // for. No more is read than is being judged, so a stream may go on for as long as
 // both sides like.
 //
@@ -175,11 +175,15 @@ func (st *stream) read() {
 	st.dispatch()
 }
 
-// dispatch has the lines that were read judged.
+// dispatch has the lines that were read judged. Those of backfill have to wait for
+// those before them, for all backfill has few places and would queue for them.
 func (st *stream) dispatch() {
 	j := st.next
 	if len(j.lines) == 0 {
 		return
+	}
+	if st.class == backfill {
+		st.judging.Wait()
 	}
 	st.next = &job{done: make(chan struct{})}
 	st.jobs <- j // which is taken from there, whatever happens
@@ -205,8 +209,13 @@ func (st *stream) beforeRead() error {
 		end = st.in.began.Add(bodyTime)
 	}
 	st.rc.SetReadDeadline(end)
+	st.answerTime()
 	return st.ctx.Err()
 }
+
+// answerTime gives the caller time to take answers. It has to outlast a pause of
+// the stream: HTTP/2 ends a stream when the time is over, written or not.
+func (st *stream) answerTime() { st.rc.SetWriteDeadline(time.Now().Add(idleTime + writeTime)) }
 
 // afterRead keeps from the caller what was read, if the key has ended.
 func (st *stream) afterRead() error {
@@ -414,7 +423,7 @@ func (st *stream) write() (unjudged, err error) {
 		if j.err != nil {
 			return j.err, nil
 		}
-		st.rc.SetWriteDeadline(time.Now().Add(writeTime))
+		st.answerTime()
 		if _, err := st.call.w.Write(j.out); err != nil {
 			return nil, err
 		}
