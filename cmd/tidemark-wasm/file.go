@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/hash/media"
@@ -26,6 +27,22 @@ type file struct {
 	// else it goes through piece, and err says why it is none.
 	kept, piece []byte
 	err         error
+
+	// Of a picture that is being hashed: how it came out, and if it can't go on
+	// without a decoder, what that has to do, and how to go on.
+	hashing bool
+	picture media.Picture
+	wanted  wanted
+	header  [4]uint32
+	next    func() (wanted, bool)
+	stop    func()
+}
+
+// wanted is what an AVIF or a HEIC waits for: one of these.
+type wanted struct {
+	decoder string // the header, by the decoder of a format
+	size    int    // a size in bytes, for the pixels
+	from, n int    // some bytes of the pixels, the first or those after the last ones
 }
 
 // newFile begins a file of a size in bytes.
@@ -43,6 +60,9 @@ func newFile(size int64) *file {
 // piece or more than what was announced.
 func (f *file) room(n int) []byte {
 	switch {
+	case f.wanted.n > 0 && n == f.wanted.n:
+		f.piece = make([]byte, n)
+		return f.piece
 	case n < 0 || n > maxPiece || int64(n) > f.size-f.read:
 		return nil
 	case f.kept != nil:
@@ -70,6 +90,49 @@ func (f *file) take(piece []byte) {
 		f.kept, f.err = nil, err
 	}
 }
+
+// hash begins to hash the picture, and goes on as far as it can.
+func (f *file) hash() {
+	if f.hashing || f.err != nil {
+		return
+	}
+	f.hashing = true
+	f.next, f.stop = iter.Pull(func(yield func(wanted) bool) {
+		h := media.Hasher{Limits: limits, Foreign: func(ctx context.Context, p *media.Foreign) error {
+			return f.decode(ctx, p, yield)
+		}}
+		f.picture, f.err = h.Hash(context.Background(), f.kept, hash.Full)
+	})
+	f.goOn()
+}
+
+func (f *file) goOn() { f.wanted, _ = f.next() }
+
+// decode has the pixels of a picture from a decoder outside of the module. The file
+// itself is changed to what the decoder is to have: its digests are there already.
+func (f *file) decode(ctx context.Context, p *media.Foreign, yield func(wanted) bool) error {
+	p.Fill(f.kept)
+	if !yield(wanted{decoder: p.Format}) {
+		return &media.Error{Code: media.Unsupported, Err: errors.New(p.Format + ": there was no decoder for it")}
+	}
+	size, err := p.Begin(f.header)
+	if err != nil {
+		return err
+	}
+	whole := yield(wanted{size: int(size)})
+	err = p.Rows(ctx, func(from, n int) []byte {
+		if whole = whole && yield(wanted{from: from, n: n}); !whole {
+			return make([]byte, n)
+		}
+		return f.piece
+	})
+	if !whole {
+		return errShortPixels
+	}
+	return err
+}
+
+var errShortPixels = errors.New("the pixels ended early")
 
 // report is what the module says of a file. Its fields are those of
 // "tidemark hash --json". The tags are what [report.append] writes; encoding/json
@@ -107,7 +170,7 @@ type failure struct {
 // its digests and an error.
 func (f *file) finish() []byte {
 	r := report{V: 1, Size: f.read}
-	if err := f.hash(&r); err != nil {
+	if err := f.fill(&r); err != nil {
 		code := media.Unreadable
 		if e, ok := errors.AsType[*media.Error](err); ok {
 			code, err = e.Code, e.Err
@@ -119,7 +182,7 @@ func (f *file) finish() []byte {
 
 var errShort = errors.New("the file ended before its size")
 
-func (f *file) hash(r *report) error {
+func (f *file) fill(r *report) error {
 	if f.read != f.size {
 		return errShort // it changed while it was read, so the digests are nobody's
 	}
@@ -128,11 +191,11 @@ func (f *file) hash(r *report) error {
 			r.Hashes = append(r.Hashes, sum{Kind: d.Kind, Value: d.Text(), Quality: hash.UnknownQuality})
 		}
 	}
-	if f.err != nil {
-		return f.err
+	f.hash()
+	if f.stop != nil {
+		f.stop() // what it still waits for doesn't come
 	}
-	h := media.Hasher{Limits: limits}
-	p, err := h.Hash(context.Background(), f.kept, hash.Full)
+	p := f.picture
 	if p.Format != "" {
 		r.Format, r.Width, r.Height, r.Orientation, r.Truncated = p.Format, p.Width, p.Height, p.Orientation, p.Truncated
 	}
@@ -149,5 +212,5 @@ func (f *file) hash(r *report) error {
 		}
 		r.Hashes = append(r.Hashes, one)
 	}
-	return err
+	return f.err
 }

@@ -187,7 +187,7 @@ func TestExports(t *testing.T) {
 		got = append(got, name)
 	}
 	slices.Sort(got)
-	want := []string{"_initialize", "begin", "finish", "memory", "place", "report_at", "take"}
+	want := []string{"_initialize", "begin", "decoder", "file_at", "finish", "header", "memory", "place", "report_at", "take", "wanted", "wanted_from"}
 	if !slices.Equal(got, want) {
 		t.Errorf("exports %v, want %v", got, want)
 	}

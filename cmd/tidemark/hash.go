@@ -30,7 +30,8 @@ func (hashCmd) Help() string {
 	return `
 Prints the hashes of files, in the order given: one line a hash, or with --json one line a file.
 A file that could not be hashed has its line too, and makes the exit code 3. Digests are those of
-the file's bytes, whatever it is; the other kinds need a picture: JPEG, PNG, GIF, WebP, BMP or TIFF.
+the file's bytes, whatever it is; the other kinds need a picture: JPEG, PNG, GIF, WebP, AVIF, BMP or
+TIFF, and HEIC in a program that was built with the tag heic.
 
 Examples:
 

@@ -40,9 +40,10 @@ type helperExportCmd struct {
 
 func (helperExportCmd) Help() string {
 	return `
-Writes the page on which people make hashes of their own pictures: HTML, a style, a script and the
-module that hashes. They work from any web server, or, with --single, from one file. Look at them in a
-browser before others do. The headers that the server should send are printed on standard error.
+Writes the page on which people make hashes of their own pictures: HTML, a style, a script, the
+module that hashes, and the decoders that some pictures need. They work from any web server, or, with
+--single, from one file. Look at them in a browser before others do. The headers that the server
+should send are printed on standard error.
 
 Examples:
 
@@ -227,7 +228,7 @@ func fetchPage(ctx context.Context, at *url.URL) (map[string][]byte, http.Header
 	defer client.CloseIdleConnections()
 	got := map[string][]byte{}
 	var headers http.Header
-	for _, name := range []string{"index.html", "style.css", "page.js", "helper.wasm"} {
+	for _, name := range helper.Loaded() {
 		from := *at
 		if name != "index.html" {
 			from.Path += name

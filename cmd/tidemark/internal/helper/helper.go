@@ -1,6 +1,6 @@
 // Package helper is the page on which people make codes of their own pictures,
 // where the pictures are: plain HTML, a style and small scripts, around the
-// module of cmd/tidemark-wasm. The page asks for nothing but its own files, keeps
+// module of cmd/tidemark-wasm and the decoders of hash/media/wasmcodec. The page asks for nothing but its own files, keeps
 // nothing, and sends nothing but a form that its reader can see.
 //
 // What it says, whom it names and where its form goes is one YAML file,
@@ -30,6 +30,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"github.com/tidemark-project/tidemark/hash/media/wasmcodec"
 	"github.com/tidemark-project/tidemark/ingest/submission"
 )
 
@@ -47,23 +48,50 @@ func file(name string) []byte {
 	return b
 }
 
-// packed is the module, gzipped; squeezed is it by brotli, which is a quarter
-// smaller, and which browsers take over HTTPS alone.
-func packed() []byte   { return file("helper.wasm.gz") }
+// squeezed is the module by brotli, which is a quarter smaller than by gzip, and
+// which browsers take over HTTPS alone.
 func squeezed() []byte { return file("helper.wasm.br") }
 
-// Module returns the WebAssembly module.
-var Module = sync.OnceValue(func() []byte {
-	r, err := gzip.NewReader(bytes.NewReader(packed()))
-	var m []byte
-	if err == nil {
-		m, err = io.ReadAll(r)
+// module is one of the WebAssembly modules: that which hashes, and the decoders,
+// each of which is loaded with the first file that needs it.
+type module struct {
+	Name      string // without .wasm
+	Integrity string
+	plain     []byte
+	packed    []byte // gzipped
+}
+
+// Packed returns the module for a page that holds it in itself.
+func (m module) Packed() string { return base64.StdEncoding.EncodeToString(m.packed) }
+
+// modules returns all modules of the page, the one that hashes first.
+var modules = sync.OnceValue(func() []module {
+	all := []module{{Name: "helper", packed: file("helper.wasm.gz")}, {Name: "avif", packed: wasmcodec.AVIF.Packed()}}
+	if wasmcodec.HEIC != nil {
+		all = append(all, module{Name: "heic", packed: wasmcodec.HEIC.Packed()})
 	}
-	if err != nil {
-		panic(err) // it is embedded, and a test reads it
+	for i := range all {
+		m := &all[i]
+		r, err := gzip.NewReader(bytes.NewReader(m.packed))
+		if err == nil {
+			m.plain, err = io.ReadAll(r)
+		}
+		if err != nil {
+			panic(err) // it is embedded, and a test reads it
+		}
+		m.Integrity = integrity(m.plain)
 	}
-	return m
+	return all
 })
+
+// Loaded returns the names of the files that a person's browser may load.
+func Loaded() []string {
+	names := []string{"index.html", "style.css", "page.js"}
+	for _, m := range modules() {
+		names = append(names, m.Name+".wasm")
+	}
+	return names
+}
 
 var templates = template.Must(template.ParseFS(files, "page/*.html"))
 
@@ -252,15 +280,14 @@ type view struct {
 	Policy string // for the head of the page, where there are no headers
 	Ages   []submission.Age
 
-	ScriptNames     []script
-	ModuleIntegrity string
-	Worker          string
+	ScriptNames []script
+	Modules     []module
+	Worker      string
 
 	// Of the page that is one file:
 	Single  bool
 	Style   template.CSS
 	Scripts []template.JS
-	Module  string
 
 	// Of an answer:
 	Base    string // where the page's files are
@@ -294,14 +321,11 @@ func (v view) Messages() map[string]string {
 func worker() string { return string(file("engine.js")) + string(file("worker.js")) }
 
 func (p *Page) render(name string, v view) ([]byte, error) {
-	v.Page, v.Ages, v.Worker = p, ages, worker()
-	v.ModuleIntegrity = moduleIntegrity()
+	v.Page, v.Ages, v.Worker, v.Modules = p, ages, worker(), modules()
 	var b bytes.Buffer
 	err := templates.ExecuteTemplate(&b, name, v)
 	return b.Bytes(), err
 }
-
-var moduleIntegrity = sync.OnceValue(func() string { return integrity(Module()) })
 
 // at returns where a path is in a policy: without a scheme, so that it is that
 // of the page.
@@ -313,7 +337,7 @@ func at(host, path string) string {
 }
 
 // policy is the Content-Security-Policy of the page on a host, below a folder
-// such as "/take-it-down/". The page can load its two files and the module, and
+// such as "/take-it-down/". The page can load its two files and the modules, and
 // send its form; no script of it, nor one that was put into it, can send anything
 // else. With no host, 'self' stands for the files.
 func (p *Page) policy(host, folder string) string {
@@ -325,8 +349,14 @@ func (p *Page) policy(host, folder string) string {
 	if send != "'self'" {
 		sends += " " + send + "/withdraw"
 	}
+	var loads []string
+	for _, m := range modules() {
+		if one := at(host, folder+m.Name+".wasm"); !slices.Contains(loads, one) {
+			loads = append(loads, one)
+		}
+	}
 	return "default-src 'none'; script-src " + at(host, folder+"page.js") + " 'wasm-unsafe-eval'; style-src " + at(host, folder+"style.css") +
-		"; worker-src blob:; connect-src " + at(host, folder+"helper.wasm") + "; form-action " + sends + "; base-uri 'none'"
+		"; worker-src blob:; connect-src " + strings.Join(loads, " ") + "; form-action " + sends + "; base-uri 'none'"
 }
 
 const frameless = "; frame-ancestors 'none'"
@@ -344,10 +374,14 @@ func (p *Page) Files(host, folder string, meta bool) (map[string][]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	return map[string][]byte{
+	all := map[string][]byte{
 		"index.html": index, "style.css": file("style.css"), "page.js": file("page.js"),
-		"qr.js": file("qr.js"), "answer.js": file("answer.js"), "helper.wasm": Module(),
-	}, nil
+		"qr.js": file("qr.js"), "answer.js": file("answer.js"),
+	}
+	for _, m := range modules() {
+		all[m.Name+".wasm"] = m.plain
+	}
+	return all, nil
 }
 
 // Headers returns what a server has to send with the page's files.
@@ -367,7 +401,7 @@ func (p *Page) Headers(host, folder string) http.Header {
 // Single returns the page as one file, which sends nothing and works without a
 // network.
 func (p *Page) Single() ([]byte, error) {
-	v := view{Single: true, Style: template.CSS(file("style.css")), Module: base64.StdEncoding.EncodeToString(packed())}
+	v := view{Single: true, Style: template.CSS(file("style.css"))}
 	var sums []string
 	for _, name := range []string{"qr.js", "page.js"} {
 		v.Scripts = append(v.Scripts, template.JS(file(name)))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,8 +20,10 @@ var hostName = regexp.MustCompile(`^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,
 var types = map[string]string{
 	"index.html": "text/html; charset=utf-8", "style.css": "text/css; charset=utf-8",
 	"page.js": "text/javascript; charset=utf-8", "qr.js": "text/javascript; charset=utf-8", "answer.js": "text/javascript; charset=utf-8",
-	"helper.wasm": "application/wasm",
+	"helper.wasm": wasmType, "avif.wasm": wasmType, "heic.wasm": wasmType,
 }
+
+const wasmType = "application/wasm"
 
 // ServeHTTP answers with the files below [Page.Folder]. The same for everybody,
 // whatever they ask for besides.
@@ -32,13 +35,18 @@ func (p *Page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var content []byte
+	at := slices.IndexFunc(modules(), func(m module) bool { return m.Name+".wasm" == name })
+	if kind == wasmType && at < 0 { // this program has no such decoder
+		http.Error(w, "there is no such page", http.StatusNotFound)
+		return
+	}
 	switch takes := r.Header.Get("Accept-Encoding"); {
 	case name == "helper.wasm" && takesCoding(takes, "br"):
 		w.Header().Set("Content-Encoding", "br")
 		content = squeezed()
-	case name == "helper.wasm" && takesCoding(takes, "gzip"):
+	case at >= 0 && takesCoding(takes, "gzip"):
 		w.Header().Set("Content-Encoding", "gzip")
-		content = packed()
+		content = modules()[at].packed
 	default:
 		all, err := p.Files(r.Host, p.Folder(), false)
 		if err != nil {

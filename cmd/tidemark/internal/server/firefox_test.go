@@ -24,6 +24,7 @@ func TestFirefox(t *testing.T) {
 	testenv.Require(t, "firefox", err == nil && modules != "", "firefox-esr and TIDEMARK_TEST_PUPPETEER, the folder that holds puppeteer-core")
 	root := testenv.Root(t)
 	files := paths(t, testenv.Conformance(t, "pdq/images"), filepath.Join(root, "testdata", "photographs"), filepath.Join(root, "testdata", "pictures"))
+	files = append(pictures(t, "still.avif", "deep.avif", "sequence.avif"), files...)
 	files = files[:min(len(files), submission.MaxPictures)]
 	s := startIntake(t, helper.Default())
 	dir := t.TempDir()
@@ -42,7 +43,7 @@ func TestFirefox(t *testing.T) {
 	if len(lines) != 2 {
 		t.Fatalf("%d pages, want 2", len(lines))
 	}
-	own := []string{"", "style.css", "page.js", "helper.wasm"}
+	own := []string{"", "style.css", "page.js", "helper.wasm", "avif.wasm"}
 	for _, line := range lines {
 		var p struct {
 			Codes    []string

@@ -87,11 +87,20 @@ func paths(t *testing.T, dirs ...string) (all []string) {
 	return all
 }
 
+// pictures returns the paths of files in the testdata of package media.
+func pictures(t *testing.T, names ...string) (all []string) {
+	t.Helper()
+	for _, name := range names {
+		all = append(all, filepath.Join(testenv.Root(t), "hash", "media", "testdata", name))
+	}
+	return all
+}
+
 // checkRequests checks that the browser asked for the page's own files and for
 // nothing else, and returns what it sent.
 func checkRequests(t *testing.T, b *tab, s *service) (sent []request) {
 	t.Helper()
-	own := []string{"", "style.css", "page.js", "helper.wasm", "answer.js", "qr.js"}
+	own := []string{"", "style.css", "page.js", "helper.wasm", "avif.wasm", "answer.js", "qr.js"}
 	for _, r := range b.requests(t) {
 		name, ok := strings.CutPrefix(r.URL, s.url+"/take-it-down/")
 		switch {
@@ -114,10 +123,23 @@ func TestPageCodes(t *testing.T) {
 	if err := os.WriteFile(video, bytes.Repeat([]byte("\x00\x00\x00\x20ftypisom"), 300_000), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	files = append(files, video)
+	foreign := pictures(t, "still.avif", "deep.avif", "alpha.avif", "turned.avif", "sequence.avif", "grid.avif")
+	files = append(append(foreign, files...), video)
 	s := startIntake(t, helper.Default())
 	b := newTab(t)
 	b.toPick(t, s)
+	b.offline(t, true)
+	// The decoder of AVIF is a part that the page loads when it is needed.
+	b.pick(t, foreign[0])
+	b.codes(t)
+	if got := b.eval(t, `files[0].part(".state").textContent`); !strings.Contains(got, helper.Default().Text["file_part"]) {
+		t.Errorf("the page says %q of an AVIF without a network", got)
+	}
+	b.click(t, "#list .remove")
+	b.offline(t, false)
+	b.pick(t, foreign[0])
+	b.codes(t)
+	b.click(t, "#list .remove")
 	b.offline(t, true)
 	for at := 0; at < len(files); at += 50 {
 		some := files[at:min(at+50, len(files))]
@@ -350,10 +372,7 @@ func TestPageBlocked(t *testing.T) {
 	}
 	b.photograph(t, "11-blocked")
 	// A picture of a phone that is not read is no video.
-	photo := filepath.Join(t.TempDir(), "IMG_0001.HEIC")
-	if err := os.WriteFile(photo, []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"+strings.Repeat("x", 1000)), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	photo := filepath.Join(testenv.Root(t), "hash", "media", "testdata", "still.heic")
 	b.pick(t, photo)
 	if got, want := strings.Join(b.codes(t), "\n"), codeOf(t, photo); got != want {
 		t.Errorf("the page shows %s, want %s", got, want)
@@ -364,7 +383,7 @@ func TestPageBlocked(t *testing.T) {
 	b.photograph(t, "11-heic")
 	b.click(t, "#list .remove")
 	// A module that can't run stands for a phone that has no memory for it.
-	b.eval(t, `loading = WebAssembly.compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))`)
+	b.eval(t, `loading.helper = WebAssembly.compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]))`)
 	b.pick(t, filepath.Join(testenv.Root(t), "testdata", "photographs", "cat.jpg"))
 	b.until(t, `files.length === 1 && files[0].done`)
 	if got := b.eval(t, `files[0].part(".state").textContent`); got != helper.Default().Text["file_memory"] {

@@ -1,12 +1,13 @@
-// Runs the hashing module on one file. The module asks its host only for a
+// Runs the hashing module on one file, and a decoder beside it if that needs one. The module asks its host only for a
 // clock, random numbers and an output for a crash; what is here is all that it
 // gets, so it can reach neither a network nor a file.
 "use strict";
 
 // tidemarkHash returns the module's report on a file, an object. The file is
 // given by its size and a function that returns the bytes from one place to
-// another; told is called with the bytes done so far.
-async function tidemarkHash(module, size, read, told) {
+// another; told is called with the bytes done so far. decoder is asked for the
+// module that decodes an AVIF or a HEIC, by its name.
+async function tidemarkHash(module, size, read, told, decoder) {
   let memory;
   const view = () => new DataView(memory.buffer);
   const bytes = (at, n) => new Uint8Array(memory.buffer, at, n);
@@ -64,8 +65,56 @@ async function tidemarkHash(module, size, read, told) {
     done += part.length;
     if (told) told(done);
   }
+  let more = 0;
+  const name = ["", "avif", "heic"][engine.decoder()];
+  if (name) {
+    const found = await decoder(name);
+    if (found) more = await tidemarkDecode(engine, found, name, size);
+  }
   const n = engine.finish() >>> 0;
   const report = JSON.parse(new TextDecoder().decode(bytes(engine.report_at() >>> 0, n)));
-  report.memory = memory.buffer.byteLength;
+  report.memory = memory.buffer.byteLength + more;
   return report;
+}
+
+// tidemarkDecode runs a decoder on the file that the engine has, and gives it the
+// pixels. The decoder gets nothing from its host. It returns how much memory that took.
+async function tidemarkDecode(engine, module, name, size) {
+  const imports = {};
+  for (const { name } of WebAssembly.Module.imports(module)) imports[name] = () => 8; // no such file
+  const decoder = (await WebAssembly.instantiate(module, { wasi_snapshot_preview1: imports })).exports;
+  const memory = () => new Uint8Array(decoder.memory.buffer);
+  const place = (n) => {
+    const at = decoder.malloc(n) >>> 0;
+    if (at === 0) throw new RangeError("no memory for " + n + " bytes");
+    return at;
+  };
+  decoder._initialize();
+  const file = place(size);
+  memory().set(new Uint8Array(engine.memory.buffer, engine.file_at() >>> 0, size), file);
+  const words = place(24); // four that the decoder says, and two that it writes once it has pixels
+  const said = () => new Uint32Array(decoder.memory.buffer, words, 6);
+  // A decoder that a file has crashed has found a defect.
+  const decode = (only, out) => {
+    said().fill(0xffffffff, 4);
+    const frames = name === "avif" ? [0] : []; // the first of all
+    try {
+      return decoder.decode(file, size, only, ...frames, words, words + 4, words + 8, words + 12, words + 16, out) !== 0;
+    } catch (e) {
+      if (e instanceof WebAssembly.RuntimeError) return false;
+      throw e;
+    }
+  };
+  const pixels = decode(1, 0) ? engine.header(...said().slice(0, 4)) >>> 0 : engine.header(0, 0, 0, 0);
+  if (pixels !== 0) {
+    const out = place(pixels);
+    if (decode(0, out) && said().slice(4).some((word) => word !== 0xffffffff)) {
+      for (let n; (n = engine.wanted()) > 0; engine.take()) {
+        const to = engine.place(n) >>> 0;
+        const from = out + (engine.wanted_from() >>> 0);
+        new Uint8Array(engine.memory.buffer, to, n).set(memory().subarray(from, from + n));
+      }
+    }
+  }
+  return decoder.memory.buffer.byteLength;
 }

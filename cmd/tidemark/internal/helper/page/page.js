@@ -6,7 +6,7 @@
 const byId = (id) => document.getElementById(id);
 const messages = JSON.parse(byId("text").textContent);
 const say = (key, values = {}) => messages[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
-const single = byId("module") !== null; // the whole page is one file, which sends nothing
+const single = byId("form").method !== "post"; // the whole page is one file, which sends nothing
 const mostFiles = 50;
 
 // Screens. The hash in the address stays empty, so no screen is in the history.
@@ -17,7 +17,7 @@ function show(id) {
   const heading = document.querySelector("#" + id + " h1");
   heading.focus();
   scrollTo(0, 0);
-  if (id === "pick") load();
+  if (id === "pick") loadHelper();
 }
 
 for (const button of document.querySelectorAll("[data-to]")) {
@@ -44,35 +44,41 @@ function chooseAge(age) {
   for (const p of document.querySelectorAll("[data-for]")) p.hidden = p.dataset.for !== age;
 }
 
-// The module is loaded when it is about to be needed; from then on the network
-// may go.
+// The module is loaded when it is about to be needed; from then on the network may
+// go, but for pictures whose decoder is a module of its own.
 
-let loading = null;
+const loading = {}; // by their names
+const moduleNamed = (name) => document.querySelector('.module[data-name="' + name + '"]');
 
-function load() {
-  loading ??= (single ? inPage() : fromServer()).then(
-    (ready) => {
-      byId("state").textContent = say("pick_ready");
-      return ready;
-    },
-    (e) => {
-      byId("state").textContent = say("pick_broken");
-      loading = null;
-      throw e;
-    },
-  );
-  loading.catch(() => {}); // told above
-  return loading;
+function load(name) {
+  loading[name] ??= (single ? inPage : fromServer)(moduleNamed(name), name).catch((e) => {
+    delete loading[name]; // another time it may come
+    throw e;
+  });
+  return loading[name];
 }
 
-async function fromServer() {
-  const answer = await fetch("helper.wasm", { integrity: byId("worker").dataset.module, credentials: "omit", referrerPolicy: "no-referrer" });
+function loadHelper() {
+  const helper = load("helper");
+  helper.then(
+    () => {
+      byId("state").textContent = say("pick_ready");
+    },
+    () => {
+      byId("state").textContent = say("pick_broken");
+    },
+  );
+  return helper;
+}
+
+async function fromServer(place, name) {
+  const answer = await fetch(name + ".wasm", { integrity: place.dataset.integrity, credentials: "omit", referrerPolicy: "no-referrer" });
   if (!answer.ok) throw new Error("no module");
   return WebAssembly.compile(await answer.arrayBuffer());
 }
 
-async function inPage() {
-  const packed = Uint8Array.from(atob(byId("module").textContent.trim()), (c) => c.charCodeAt(0));
+async function inPage(place) {
+  const packed = Uint8Array.from(atob(place.textContent.trim()), (c) => c.charCodeAt(0));
   const plain = new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip")));
   return WebAssembly.compile(await plain.arrayBuffer());
 }
@@ -183,13 +189,14 @@ function next() {
     one.part(".state").textContent = say(key);
   });
   worker.onmessage = ({ data }) => {
-    if (data.report) end(() => showReport(one, data.report, data.heif));
+    if (data.report) end(() => showReport(one, data.report));
+    else if (data.decoder) sendDecoder(worker, data.decoder);
     else if (data.failed) failed("file_" + data.failed);
     else tellDone(one, data.done);
   };
   worker.onerror = () => failed("file_memory");
   worker.onmessageerror = () => failed("file_memory");
-  load().then((module) => worker.postMessage({ module, file: one.file }), () => failed("pick_broken"));
+  loadHelper().then((module) => worker.postMessage({ module, file: one.file }), () => failed("pick_broken"));
 }
 
 // Tells how much of a file is read, in words at each tenth.
@@ -203,7 +210,19 @@ function tellDone(one, done) {
   one.part(".state").textContent = percent === 100 ? say("file_almost") : say("file_working", { percent });
 }
 
-function showReport(one, report, heif) {
+// Gives a worker the decoder that its file needs, or null.
+function sendDecoder(worker, name) {
+  const loaded = moduleNamed(name) ? load(name) : Promise.reject(new Error("no decoder"));
+  loaded.then((decoder) => worker.postMessage({ decoder }), () => worker.postMessage({ decoder: null }));
+}
+
+// What is said of a file that is no picture to us, by its format and the error.
+function why(format, code) {
+  if (code === "unsupported" && (format === "avif" || format === "heic")) return moduleNamed(format) ? "file_part" : "file_heif";
+  return { too_large: "file_large", undecodable: "file_damaged" }[code] ?? "file_exact";
+}
+
+function showReport(one, report) {
   const code = report.hashes?.map((h) => [h.kind, h.value, ...("quality" in h ? [h.quality] : [])].join(":")).join(" ");
   if (!code) {
     one.part(".state").textContent = say("file_unreadable");
@@ -215,7 +234,7 @@ function showReport(one, report, heif) {
   box.hidden = false;
   if (single) tidemarkSquare.draw(one.part(".square"), code);
   const notes = [say("file_done")];
-  if (report.error) notes.push(say(heif ? "file_heif" : ({ too_large: "file_large", undecodable: "file_damaged" }[report.error.code] ?? "file_exact")));
+  if (report.error) notes.push(say(why(report.format, report.error.code)));
   if (report.truncated && !report.error) notes.push(say("file_partly"));
   if (report.hashes.some((h) => h.weak)) notes.push(say("file_weak"));
   one.part(".state").textContent = notes.join(" ");

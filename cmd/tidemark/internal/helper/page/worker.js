@@ -3,25 +3,25 @@
 // behind engine.js in one text.
 "use strict";
 
-// isHEIF reports whether a file that begins with some bytes is a HEIC or an AVIF.
-// Both begin as videos do, but name brands of their own.
-function isHEIF(head) {
-  const text = String.fromCharCode(...head);
-  const end = Math.min(new DataView(head.buffer, head.byteOffset, head.length).getUint32(0), 64);
-  if (text.slice(4, 8) !== "ftyp") return false;
-  for (let at = 8; at + 4 <= end; at += at === 8 ? 8 : 4) {
-    if (["avif", "avis", "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1"].includes(text.slice(at, at + 4))) return true;
-  }
-  return false;
+// The page loads a decoder when a file needs one: null if it could not, or has none.
+let decoderCame = null;
+
+function decoderFromPage(name) {
+  return new Promise((resolve) => {
+    decoderCame = resolve;
+    postMessage({ decoder: name });
+  });
 }
 
 onmessage = async ({ data }) => {
+  if ("decoder" in data) {
+    decoderCame(data.decoder);
+    return;
+  }
   const { module, file } = data;
   try {
     const read = async (from, to) => new Uint8Array(await file.slice(from, to).arrayBuffer());
-    const report = await tidemarkHash(module, file.size, read, (done) => postMessage({ done }));
-    const heif = file.size >= 16 && isHEIF(await read(0, 64));
-    postMessage({ report, heif });
+    postMessage({ report: await tidemarkHash(module, file.size, read, (done) => postMessage({ done }), decoderFromPage) });
   } catch (e) {
     // A rejected promise in a worker reaches nobody, so the page is told.
     postMessage({ failed: e instanceof DOMException ? "unreadable" : "memory" });
