@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/hash/media"
+	"github.com/tidemark-project/tidemark/hash/media/wasmcodec"
 	"github.com/tidemark-project/tidemark/internal/testenv"
 )
 
@@ -82,6 +83,83 @@ func TestPicture(t *testing.T) {
 		}
 		if r.Error != nil || r.Format != p.Format || r.Width != p.Width || r.Height != p.Height || r.Orientation != 1 || r.Size != int64(len(content)) {
 			t.Errorf("in pieces of %d: %+v, want %+v", n, r, p.Info)
+		}
+	}
+}
+
+// readAVIF begins a file of package media's testdata, and takes it.
+func readAVIF(t *testing.T, name string) (*file, []byte) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(testenv.Root(t), "hash", "media", "testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newFile(int64(len(content)))
+	f.take(f.room(copy(f.room(len(content)), content)))
+	f.hash()
+	return f, content
+}
+
+// TestAVIF decodes beside the file, as the page does, and holds the hash against
+// the one that package media has by itself.
+func TestAVIF(t *testing.T) {
+	for _, name := range []string{"still.avif", "deep.avif", "alpha.avif", "sequence.avif", "grid.avif"} {
+		f, content := readAVIF(t, name)
+		if f.wanted.decoder != "avif" {
+			t.Fatalf("%s wants %+v, want the decoder avif", name, f.wanted)
+		}
+		err := wasmcodec.AVIF.Decode(t.Context(), wasmcodec.Job{
+			Size: len(content), Memory: 128 << 20,
+			Fill: func(dst []byte) { copy(dst, f.kept) },
+			Begin: func(h wasmcodec.Header) (int64, error) {
+				f.header = h
+				f.goOn()
+				size := f.wanted.size
+				f.goOn()
+				return int64(size), nil
+			},
+			Pixels: func(pixels []byte) error {
+				for f.wanted.n > 0 {
+					copy(f.room(f.wanted.n), pixels[f.wanted.from:])
+					f.goOn()
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := parseReport(t, f.finish())
+		checkDigests(t, r, content)
+		var h media.Hasher
+		p, err := h.Hash(t.Context(), content, hash.Full)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.values(hash.KindPDQ); len(got) != 1 || got[0] != p.Frames[0].Full.PDQ.String() || r.Error != nil || r.Orientation != p.Orientation {
+			t.Errorf("%s: %+v, want %v", name, r, p.Frames[0].Full.PDQ)
+		}
+	}
+}
+
+// Whatever becomes of the decoder, there is a report, with the digests.
+func TestAVIFWithoutPixels(t *testing.T) {
+	for name, c := range map[string]struct {
+		steps func(*file)
+		code  media.Code
+	}{
+		"no decoder":           {func(*file) {}, media.Unsupported},
+		"one that fails":       {func(f *file) { f.goOn() }, media.Undecodable},
+		"one of another size":  {func(f *file) { f.header = [4]uint32{1, 1, 8, 1}; f.goOn() }, media.Undecodable},
+		"one without pixels":   {func(f *file) { f.header = [4]uint32{160, 120, 8, 1}; f.goOn() }, media.Undecodable},
+		"one with some pixels": {func(f *file) { f.header = [4]uint32{160, 120, 8, 1}; f.goOn(); f.goOn(); f.room(f.wanted.n); f.goOn() }, media.Undecodable},
+	} {
+		f, content := readAVIF(t, "still.avif")
+		c.steps(f)
+		r := parseReport(t, f.finish())
+		checkDigests(t, r, content)
+		if r.Error == nil || r.Error.Code != c.code || r.values(hash.KindPDQ) != nil || r.Format != "avif" {
+			t.Errorf("%s: %+v, want the error %s", name, r, c.code)
 		}
 	}
 }
