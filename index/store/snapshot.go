@@ -1,10 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
+	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -62,42 +66,111 @@ func (v *Snapshot) Entries(ctx context.Context) iter.Seq2[Entry, error] {
 // those before it.
 func (v *Snapshot) EntriesAfter(ctx context.Context, id string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		m := newMerge(v.reader(), v.state.runs)
-		o, err := m.startAt(id)
-		if err == nil && o.id == id && id != "" {
-			o, err = m.next(o)
-		}
 		var slab []Hash
-		var e Entry
-		for n := uint64(0); ; n++ {
-			if err == nil && n%1024 == 0 {
-				err = ctx.Err()
+		n := uint64(0)
+		err := v.each(ctx, id, "", func(o op) (more bool, err error) {
+			if id != "" && o.id == id {
+				return true, nil
 			}
-			for err == nil && o.sign == signGone {
-				o, err = m.next(o)
+			if cap(slab)-len(slab) < 16 {
+				slab = make([]Hash, 0, 1024)
 			}
-			if err == nil && o.id == "" && id == "" && n != v.state.rec.entries {
-				err = fmt.Errorf("it has %d entries and should have %d", n, v.state.rec.entries)
+			var e Entry
+			if e, slab, err = decodeEntry(o.id, o.body, slab); err != nil {
+				return false, err
 			}
-			if err == nil && o.id == "" {
-				return
-			}
-			if err == nil {
-				if cap(slab)-len(slab) < 16 {
-					slab = make([]Hash, 0, 1024)
-				}
-				e, slab, err = decodeEntry(o.id, o.body, slab)
-			}
-			if err != nil {
-				yield(Entry{}, v.wrap(err))
-				return
-			}
-			if !yield(e, nil) {
-				return
-			}
-			o, err = m.next(o)
+			n++
+			return yield(e, nil), nil
+		})
+		if err == nil && id == "" {
+			err = v.whole(n)
+		}
+		if err != nil && err != errEnough {
+			yield(Entry{}, v.wrap(err))
 		}
 	}
+}
+
+// Ranges returns up to most sequences that yield, one after the other, what
+// Entries does, and can be read at the same time. The hashes of an entry are
+// overwritten when the next one is asked for.
+func (v *Snapshot) Ranges(ctx context.Context, most int) []iter.Seq2[Entry, error] {
+	bounds := v.bounds(most)
+	var read, ended atomic.Uint64
+	ranges := make([]iter.Seq2[Entry, error], len(bounds)-1)
+	for i := range ranges {
+		ranges[i] = func(yield func(Entry, error) bool) {
+			var slab []Hash
+			n := uint64(0)
+			err := v.each(ctx, bounds[i], bounds[i+1], func(o op) (more bool, err error) {
+				var e Entry
+				if e, slab, err = decodeEntry(o.id, o.body, slab[:0]); err != nil {
+					return false, err
+				}
+				n++
+				return yield(e, nil), nil
+			})
+			if err == nil {
+				if all := read.Add(n); ended.Add(1) == uint64(len(ranges)) {
+					err = v.whole(all)
+				}
+			}
+			if err != nil && err != errEnough {
+				yield(Entry{}, v.wrap(err))
+			}
+		}
+	}
+	return ranges
+}
+
+// bounds returns ids between which ranges of about equal size lie, up to most of
+// them. The first and the last are "".
+func (v *Snapshot) bounds(most int) []string {
+	bounds := []string{""}
+	if runs := v.state.runs; len(runs) > 0 {
+		dir := slices.MaxFunc(runs, func(a, b *run) int { return cmp.Compare(len(a.dir), len(b.dir)) }).dir
+		for i := 1; i < most; i++ {
+			if at := dir[i*len(dir)/most].first; at > bounds[len(bounds)-1] {
+				bounds = append(bounds, at)
+			}
+		}
+	}
+	return append(bounds, "")
+}
+
+// errEnough says that whoever was asked wants no more.
+var errEnough = errors.New("store: enough was read")
+
+// each calls f for the live entries from an id on up to another, which is not
+// included, or to the end if that is "". The error is [errEnough] if f wants no
+// more.
+func (v *Snapshot) each(ctx context.Context, from, to string, f func(op) (more bool, err error)) error {
+	m := newMerge(v.reader(), v.state.runs)
+	o, err := m.startAt(from)
+	for n := 0; err == nil && o.id != "" && (to == "" || o.id < to); n++ {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if o.sign != signGone {
+			more, err := f(o)
+			if err != nil {
+				return err
+			}
+			if !more {
+				return errEnough
+			}
+		}
+		o, err = m.next(o)
+	}
+	return err
+}
+
+// whole returns an error unless the list has n entries.
+func (v *Snapshot) whole(n uint64) error {
+	if n != v.state.rec.entries {
+		return fmt.Errorf("it has %d entries and should have %d", n, v.state.rec.entries)
+	}
+	return nil
 }
 
 // Entry returns the entry of that id. The error is [ErrNoEntry] if there is

@@ -3,8 +3,11 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/tidemark-project/tidemark/hash"
@@ -253,5 +256,62 @@ func TestClosed(t *testing.T) {
 	}
 	if err := s.Create(t.Context(), List{Name: "b", Mode: match.ModeBlock}); !errors.Is(err, ErrClosed) {
 		t.Errorf("Create: error %v, want ErrClosed", err)
+	}
+}
+
+// TestRanges holds the ranges of a list of several runs to its entries.
+func TestRanges(t *testing.T) {
+	s := open(t, t.TempDir())
+	create(t, s, "a")
+	for run := range 4 {
+		var c Change
+		for i := range 3000 / (run + 1) {
+			id := fmt.Sprintf("entry-%05d", i*(run+1))
+			if run > 0 && i%3 == 0 {
+				c.Delete = append(c.Delete, id)
+			} else {
+				c.Put = append(c.Put, pdqEntry(id, uint64(run*3000+i)))
+			}
+		}
+		apply(t, s, "a", c)
+	}
+	v, err := s.Snapshot(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	var want []Entry
+	for e, err := range v.Entries(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, e)
+	}
+	for _, most := range []int{1, 2, 3, 7, 1000} {
+		ranges := v.Ranges(t.Context(), most)
+		if len(ranges) > most || most == 7 && len(ranges) < 2 {
+			t.Errorf("Ranges(%d) = %d sequences", most, len(ranges))
+		}
+		got := make([][]Entry, len(ranges))
+		var wg sync.WaitGroup
+		for i, entries := range ranges {
+			wg.Go(func() {
+				for e, err := range entries {
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					e.Hashes = slices.Clone(e.Hashes)
+					got[i] = append(got[i], e)
+				}
+			})
+		}
+		wg.Wait()
+		if !reflect.DeepEqual(slices.Concat(got...), want) {
+			t.Errorf("Ranges(%d) yield %d entries, which are not the %d that Entries yields", most, len(slices.Concat(got...)), len(want))
+		}
+	}
+	for range v.Ranges(t.Context(), 3)[1] {
+		break // and no error is told for what was not read
 	}
 }
