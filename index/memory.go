@@ -18,19 +18,6 @@ const (
 	multiFixedBytes = 32 << 20
 )
 
-// New returns the fastest index that holds so many entries in so many bytes: a
-// [Multi], with room for the copy that a merge makes, or else a [Flat]. Memory
-// of 0 or less means [Memory].
-func New(entries int, memory int64) (Index, error) {
-	if memory <= 0 {
-		memory = Memory()
-	}
-	if need := 2*multiEntryBytes*int64(entries) + multiFixedBytes; need > memory {
-		return NewFlat(), nil
-	}
-	return NewMulti()
-}
-
 // Memory returns how many bytes this process may use: the least of what the
 // machine has and what its control groups allow. If the system does not say, it
 // is 2 GiB.

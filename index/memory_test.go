@@ -7,30 +7,6 @@ import (
 	"testing"
 )
 
-func TestNew(t *testing.T) {
-	for _, c := range []struct {
-		entries int
-		memory  int64
-		multi   bool
-	}{
-		{0, 64 << 20, true},
-		{1e6, 512 << 20, true},
-		{1e6, 160 << 20, false},
-		{10e6, 2 << 30, false},
-		{10e6, 4 << 30, true},
-		{1000, 0, true}, // by what this machine has
-	} {
-		x, err := New(c.entries, c.memory)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, multi := x.(*Multi); multi != c.multi {
-			t.Errorf("New(%d, %d) is a %T, want Multi: %t", c.entries, c.memory, x, c.multi)
-		}
-		x.Close()
-	}
-}
-
 func TestGroupLimit(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{

@@ -134,7 +134,7 @@ func (e *Engine) load(ctx context.Context, old *state) (*state, error) {
 			l = &list{status, l.parts, l.gone, l.since} // as after a look at a source that had nothing new
 		}
 		if l == nil || l.status.Version != status.Version {
-			fresh, err := load(ctx, e.store, status.Name, l, func() (index.Index, error) { return index.New(entries, e.memory) })
+			fresh, err := load(ctx, e.store, status.Name, l, func(expected int) *index.Builder { return index.NewBuilder(expected, entries, e.memory) })
 			switch {
 			case err == nil:
 				l, status = fresh, fresh.status

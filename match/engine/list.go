@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"iter"
 	"maps"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index"
@@ -31,7 +33,7 @@ type list struct {
 
 // contents are entries of a list.
 type contents struct {
-	names names // entries are known by their number here
+	names nameBlocks // entries are known by their number here
 	// stances are what people think of entries, positions in stanceCodes; of
 	// entries beyond the last one they think nothing.
 	stances []byte
@@ -40,7 +42,7 @@ type contents struct {
 	equal map[hash.Kind]*exact
 	small map[hash.Kind][]word
 	pdq   index.Index
-	// of the PDQ hashes, which are the refs of the index:
+	// of the PDQ hashes, whose numbers are the refs of the index:
 	entries []uint32
 	rules   []byte // positions in ruleCodes
 
@@ -60,9 +62,9 @@ var stanceCodes = [...]match.Opinion{match.NoOpinion, match.Seed, match.Positive
 var ruleCodes = [...]match.Rule{"", match.Structured, match.LowQuality, match.Degenerate}
 
 // load reads the current version of a list, of which old is an earlier one or
-// nil. Quarantined hashes are left out. PDQ hashes go into an index that newIndex
-// makes.
-func load(ctx context.Context, st *store.Store, name string, old *list, newIndex func() (index.Index, error)) (*list, error) {
+// nil. Quarantined hashes are left out. PDQ hashes go into an index of
+// the builder that builder makes for about so many.
+func load(ctx context.Context, st *store.Store, name string, old *list, builder func(expected int) *index.Builder) (*list, error) {
 	snapshot, err := st.Snapshot(ctx, name)
 	if err != nil {
 		return nil, err
@@ -74,7 +76,8 @@ func load(ctx context.Context, st *store.Store, name string, old *list, newIndex
 			return l, err
 		}
 	}
-	whole, err := read(ahead(snapshot.Entries(ctx)), int(snapshot.Status().Entries), newIndex)
+	n := snapshot.Status().Entries
+	whole, err := read(snapshot.Ranges(ctx, n/blockEntries+1), n, builder(n))
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +97,7 @@ const (
 func (l *list) follow(ctx context.Context, snapshot *store.Snapshot) (*list, error) {
 	status := snapshot.Status()
 	whole := l.parts[0]
-	most := min(int(whole.names.count)/followShare, followMost)
+	most := min(int(whole.names.count())/followShare, followMost)
 	if l.status.Version.Seq > status.Version.Seq || len(l.since) > most {
 		return nil, nil
 	}
@@ -134,13 +137,13 @@ func (l *list) follow(ctx context.Context, snapshot *store.Snapshot) (*list, err
 	if len(put) == 0 {
 		return next, nil
 	}
-	fresh, err := read(func(yield func(store.Entry, error) bool) {
+	fresh, err := read([]iter.Seq2[store.Entry, error]{func(yield func(store.Entry, error) bool) {
 		for _, e := range put {
 			if !yield(*e, ctx.Err()) {
 				return
 			}
 		}
-	}, len(put), func() (index.Index, error) { return index.NewMulti() })
+	}}, len(put), index.NewBuilder(len(put), len(put), 0))
 	if err != nil {
 		return nil, err
 	}
@@ -151,33 +154,62 @@ func (l *list) follow(ctx context.Context, snapshot *store.Snapshot) (*list, err
 // live reports whether an entry of a part is on the list.
 func (l *list) live(part int, entry uint32) bool { return part > 0 || !l.gone[entry] }
 
-// read makes n entries, which come by id, ready to be searched.
-func read(entries iter.Seq2[store.Entry, error], n int, newIndex func() (index.Index, error)) (*contents, error) {
+// blockEntries is about how many entries one core reads at a time.
+const blockEntries = 1 << 14
+
+// read makes about n entries, which come by id in ranges, ready to be searched.
+// The ranges are read on all cores.
+func read(ranges []iter.Seq2[store.Entry, error], n int, pdq *index.Builder) (*contents, error) {
 	c := &contents{equal: map[hash.Kind]*exact{}, small: map[hash.Kind][]word{}}
-	x, err := newIndex()
-	if err != nil {
+	// A block is appended to the contents when those before it are.
+	turns := make([]chan struct{}, len(ranges)+1)
+	for i := range turns {
+		turns[i] = make(chan struct{})
+	}
+	close(turns[0])
+	var next, failed atomic.Int64
+	errs := make([]error, min(runtime.GOMAXPROCS(0), len(ranges)))
+	var wg sync.WaitGroup
+	for core := range errs {
+		wg.Go(func() {
+			var b block
+			for i := int(next.Add(1)) - 1; i < len(ranges); i = int(next.Add(1)) - 1 {
+				if failed.Load() == 0 {
+					errs[core] = b.fill(ranges[i])
+				}
+				<-turns[i]
+				if errs[core] == nil && failed.Load() == 0 {
+					c.append(&b, n)
+				}
+				close(turns[i+1])
+				if errs[core] == nil {
+					errs[core] = pdq.Add(b.pdq)
+				}
+				if errs[core] != nil {
+					failed.Store(1)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		pdq.Discard()
 		return nil, err
 	}
-	pdq := pdqBatch{contents: c, index: x, size: batchSize, expected: n}
-	if _, ok := x.(*index.Flat); ok {
-		pdq.size = flatBatch
-	}
-	if err := c.fill(entries, &pdq); err != nil {
-		pdq.index.Close()
-		return nil, err
-	}
-	if len(c.entries) > 0 {
-		c.pdq = pdq.index
+	if len(c.rules) > 0 {
+		x, err := pdq.Index()
+		if err != nil {
+			return nil, err
+		}
+		c.pdq = x
 		c.perceptual = append(c.perceptual, hash.KindPDQ)
 		// A search may still be using them when the engine has let go of them.
 		runtime.AddCleanup(c, index.Index.Close, c.pdq)
-	} else {
-		pdq.index.Close()
 	}
 	for k := range c.small {
 		c.perceptual = append(c.perceptual, k)
 	}
-	var wg sync.WaitGroup
 	for _, x := range c.equal {
 		wg.Go(x.build)
 	}
@@ -185,72 +217,73 @@ func read(entries iter.Seq2[store.Entry, error], n int, newIndex func() (index.I
 	return c, nil
 }
 
-// ahead yields what entries does, and reads some of them in advance on another
-// core.
-func ahead(entries iter.Seq2[store.Entry, error]) iter.Seq2[store.Entry, error] {
-	type item struct {
-		entry store.Entry
-		err   error
-	}
-	const blocks, items = 8, 1024
-	return func(yield func(store.Entry, error) bool) {
-		full, free, stop := make(chan []item, blocks), make(chan []item, blocks), make(chan struct{})
-		for range blocks {
-			free <- make([]item, 0, items)
-		}
-		var reading sync.WaitGroup
-		defer reading.Wait()
-		defer close(stop)
-		reading.Go(func() {
-			defer close(full)
-			block := <-free
-			for e, err := range entries {
-				if block = append(block, item{e, err}); len(block) < items {
-					continue
-				}
-				full <- block // which has room for all blocks
-				select {
-				case block = <-free:
-				case <-stop:
-					return
-				}
-			}
-			full <- block
-		})
-		for block := range full {
-			for _, i := range block {
-				if !yield(i.entry, i.err) {
-					return
-				}
-			}
-			free <- block[:0]
-		}
-	}
+// A block is some neighbouring entries of a list on their way into its contents.
+// Entries are known by their number in the block.
+type block struct {
+	names   names
+	stances []byte
+	pdq     []index.Entry
+	entries []uint32 // of pdq
+	rules   []byte   // of pdq
+	others  []other
 }
 
-// fill takes entries.
-func (c *contents) fill(entries iter.Seq2[store.Entry, error], pdq *pdqBatch) error {
+// other is a hash of any kind but pdq.
+type other struct {
+	hash.Hash
+	entry uint32
+}
+
+// fill makes b the block of some entries.
+func (b *block) fill(entries iter.Seq2[store.Entry, error]) error {
+	*b = block{names: names{text: b.names.text[:0], starts: b.names.starts[:0]}, stances: b.stances[:0], pdq: b.pdq[:0], entries: b.entries[:0], rules: b.rules[:0], others: b.others[:0]}
 	for e, err := range entries {
 		if err != nil {
 			return err
 		}
-		entry := c.names.add(e.ID)
+		entry := b.names.add(e.ID)
 		if o := e.Stance(); o != match.NoOpinion {
-			c.stances = append(c.stances, make([]byte, int(entry)-len(c.stances))...)
-			c.stances = append(c.stances, byte(slices.Index(stanceCodes[:], o)))
+			b.stances = append(b.stances, make([]byte, int(entry)-len(b.stances))...)
+			b.stances = append(b.stances, byte(slices.Index(stanceCodes[:], o)))
 		}
 		for _, h := range e.Hashes {
 			if h.Quarantined {
 				continue
 			}
-			if p, ok := h.PDQ(); !ok {
-				c.add(h.Hash, entry)
-			} else if err := pdq.add(p, h.Quality, entry); err != nil {
-				return err
+			p, ok := h.PDQ()
+			if !ok {
+				b.others = append(b.others, other{h.Hash, entry})
+				continue
 			}
+			b.pdq = append(b.pdq, index.Entry{Hash: p})
+			b.entries = append(b.entries, entry)
+			b.rules = append(b.rules, byte(slices.Index(ruleCodes[:], match.Claimed(p, h.Quality))))
 		}
 	}
-	return pdq.flush()
+	return nil
+}
+
+// append takes the next block of n entries, and gives its PDQ hashes their refs.
+func (c *contents) append(b *block, n int) {
+	if c.entries == nil && len(b.pdq) > 0 { // growing would touch several times the memory
+		c.entries, c.rules = make([]uint32, 0, n), make([]byte, 0, n)
+	}
+	first := c.names.count()
+	c.names.append(b.names)
+	if len(b.stances) > 0 {
+		c.stances = append(c.stances, make([]byte, int(first)-len(c.stances))...)
+		c.stances = append(c.stances, b.stances...)
+	}
+	for i := range b.pdq {
+		b.pdq[i].Ref = index.Ref(len(c.entries) + i)
+	}
+	for _, entry := range b.entries {
+		c.entries = append(c.entries, first+entry)
+	}
+	c.rules = append(c.rules, b.rules...)
+	for _, h := range b.others {
+		c.add(h.Hash, first+h.entry)
+	}
 }
 
 // stance returns what people think of an entry.
@@ -284,59 +317,4 @@ func exactKey(h hash.Hash) string {
 	}
 	sum := sha256.Sum256([]byte(h.Value))
 	return string(sum[:])
-}
-
-// pdqBatch collects PDQ hashes for an index. The index's refs number the hashes
-// of the contents.
-type pdqBatch struct {
-	contents *contents
-	index    index.Index
-	size     int // at which it is moved into the index
-	expected int // hashes to come, about one an entry
-	hashes   []index.Entry
-	quality  []int8 // of each
-}
-
-// batchSize bounds the hashes that wait for the index, 41 bytes each. An index
-// that has tables makes them for a whole list at once in the memory that it needs
-// for a merge; of ten million hashes in ten batches it spends most of its time on
-// merges.
-const batchSize = 1 << 25
-
-// flatBatch is batchSize for an index without tables, which is chosen where
-// memory is scarce.
-const flatBatch = 1 << 16
-
-func (b *pdqBatch) add(h hash.PDQ, q hash.Quality, entry uint32) error {
-	if b.hashes == nil { // growing would touch several times the memory
-		b.hashes = make([]index.Entry, 0, min(b.size, b.expected))
-		b.contents.entries = make([]uint32, 0, b.expected)
-	}
-	b.hashes = append(b.hashes, index.Entry{Hash: h, Ref: index.Ref(len(b.contents.entries))})
-	b.quality = append(b.quality, int8(q))
-	b.contents.entries = append(b.contents.entries, entry)
-	if len(b.hashes) < b.size {
-		return nil
-	}
-	return b.flush()
-}
-
-// flush moves the batch into the index, and finds the hashes' rules on all
-// cores: for ten million hashes that takes seconds on one.
-func (b *pdqBatch) flush() error {
-	rules := make([]byte, len(b.hashes))
-	cores := runtime.GOMAXPROCS(0)
-	var wg sync.WaitGroup
-	for core := range cores {
-		wg.Go(func() {
-			for i := core * len(rules) / cores; i < (core+1)*len(rules)/cores; i++ {
-				rules[i] = byte(slices.Index(ruleCodes[:], match.Claimed(b.hashes[i].Hash, hash.Quality(b.quality[i]))))
-			}
-		})
-	}
-	wg.Wait()
-	b.contents.rules = append(b.contents.rules, rules...)
-	err := b.index.Apply(index.Change{Add: b.hashes})
-	b.hashes, b.quality = b.hashes[:0], b.quality[:0]
-	return err
 }

@@ -1,12 +1,15 @@
 package engine
 
-import "sort"
+import (
+	"slices"
+	"sort"
+)
 
 // nameBlock is how many names share a start in names.starts.
 const nameBlock = 16
 
-// names numbers the entries of a list in the order in which they come, and
-// gives their ids by number. Each id is kept as what differs from the one
+// names numbers the entries of a block of a list in the order in which they come,
+// and gives their ids by number. Each id is kept as what differs from the one
 // before it: lists come sorted by id, and ids are most of the memory of a large
 // list otherwise.
 type names struct {
@@ -63,4 +66,48 @@ func (n *names) find(id string) (number uint32, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// nameBlocks are the names of a list, block after block: the numbers of a block
+// go on where those of the one before end.
+type nameBlocks struct {
+	blocks []names
+	firsts []uint32 // the number with which each block begins; one more at the end
+}
+
+// count returns how many names there are.
+func (n *nameBlocks) count() uint32 {
+	if len(n.firsts) == 0 {
+		return 0
+	}
+	return n.firsts[len(n.firsts)-1]
+}
+
+// append adds a block, which must not be added to any more.
+func (n *nameBlocks) append(b names) {
+	if b.count == 0 {
+		return
+	}
+	first := n.count()
+	if first == 0 {
+		n.firsts = append(n.firsts, 0)
+	}
+	b.text, b.starts, b.last = slices.Clone(b.text), slices.Clone(b.starts), ""
+	n.blocks, n.firsts = append(n.blocks, b), append(n.firsts, first+b.count)
+}
+
+// at returns the id of a number.
+func (n *nameBlocks) at(number uint32) string {
+	i := sort.Search(len(n.blocks), func(i int) bool { return n.firsts[i+1] > number })
+	return n.blocks[i].at(number - n.firsts[i])
+}
+
+// find returns the number of an id, if the ids came sorted and it is among them.
+func (n *nameBlocks) find(id string) (number uint32, ok bool) {
+	i := sort.Search(len(n.blocks), func(i int) bool { return n.blocks[i].at(0) > id }) - 1
+	if i < 0 {
+		return 0, false
+	}
+	number, ok = n.blocks[i].find(id)
+	return n.firsts[i] + number, ok
 }

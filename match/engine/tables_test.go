@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestNames and TestExact check the compact tables against plain ones.
+// TestNames, TestNameBlocks and TestExact check the compact tables against plain ones.
 func TestNames(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	ids := []string{"", "a", strings.Repeat("x", 255), strings.Repeat("x", 254) + "y"}
@@ -27,6 +27,40 @@ func TestNames(t *testing.T) {
 		if got := n.at(uint32(i)); got != id {
 			t.Errorf("at(%d) = %q, want %q", i, got, id)
 		}
+	}
+}
+
+func TestNameBlocks(t *testing.T) {
+	var n nameBlocks
+	if _, ok := n.find("a"); ok || n.count() != 0 {
+		t.Errorf("without blocks, find = %t, count = %d", ok, n.count())
+	}
+	var ids []string
+	for _, size := range []int{1, 0, 16, 17, 100, 0, 3} {
+		var b names
+		for range size {
+			id := fmt.Sprintf("entry-%04d", 2*len(ids))
+			ids = append(ids, id)
+			b.add(id)
+		}
+		n.append(b)
+	}
+	if int(n.count()) != len(ids) {
+		t.Errorf("count = %d, want %d", n.count(), len(ids))
+	}
+	for i, id := range ids {
+		if got := n.at(uint32(i)); got != id {
+			t.Errorf("at(%d) = %q, want %q", i, got, id)
+		}
+		if got, ok := n.find(id); !ok || got != uint32(i) {
+			t.Errorf("find(%q) = %d, %t, want %d", id, got, ok, i)
+		}
+		if _, ok := n.find(id + "x"); ok {
+			t.Errorf("find(%q) finds one", id+"x")
+		}
+	}
+	if _, ok := n.find("a"); ok {
+		t.Error("an id before all others is found")
 	}
 }
 
