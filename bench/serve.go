@@ -29,7 +29,7 @@ import (
 // picture, or a line with a hash.
 type serveRow struct {
 	Load      string  `json:"load"`      // hashes or pictures
-	When      string  `json:"when"`      // quiet, while many clients sent slowly, or while a list was swapped
+	When      string  `json:"when"`      // quiet, while many clients sent slowly or sent backfill, or while a list was swapped
 	Share     float64 `json:"share"`     // of the rate at which the server is full
 	Offered   float64 `json:"offered"`   // uploads a second
 	Answered  float64 `json:"answered"`  // uploads a second
@@ -40,6 +40,7 @@ type serveRow struct {
 	ClientCPU float64 `json:"client_us"` // and of the generator
 	Refused   int     `json:"refused"`   // requests that had another answer than 200
 	InProcess float64 `json:"inside_us"` // processor time of "tidemark match" for a picture, of pictures alone
+	Backfill  float64 `json:"backfill"`  // uploads of backfill that were answered besides, a second
 	SwapTime  float64 `json:"swap_s"`    // from the new file to the new version, of a swap alone
 	Entries   int     `json:"entries"`   //
 }
@@ -79,6 +80,7 @@ func benchServe(ctx context.Context, args []string, out, log io.Writer) (err err
 		size     = flags.String("size", "1024x768", "size of the pictures, JPEG")
 		slice    = flags.Duration("slice", 10*time.Second, "time at each rate; a swap takes three times as long, or longer")
 		slow     = flags.Int("slow", 0, "have so many connections send their headers byte by byte, at half of the full rate")
+		backfill = flags.Int("backfill", 0, "have so many clients send backfill, each as fast as it is answered, at half of the full rate")
 		swap     = flags.Bool("swap", true, "have the whole list replaced at half of the full rate")
 		jsonFile = flags.String("json", "", "file for the figures as JSON, which \"size\" reads")
 		svgFile  = flags.String("svg", "", "file for a plot of the latency against the rate")
@@ -87,8 +89,8 @@ func benchServe(ctx context.Context, args []string, out, log io.Writer) (err err
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *n < 1000 || *n > 1e8 || *batch < 1 || *slice <= 0 || *slow < 0 {
-		return errors.New("-n is 1000 to 1e8, -batch at least 1, -slice more than nothing, -slow not negative")
+	if *n < 1000 || *n > 1e8 || *batch < 1 || *slice <= 0 || *slow < 0 || *backfill < 0 {
+		return errors.New("-n is 1000 to 1e8, -batch at least 1, -slice more than nothing, -slow and -backfill not negative")
 	}
 	run := &serveRun{n: int(*n), slice: *slice, log: log}
 	var width, height int
@@ -118,7 +120,7 @@ func benchServe(ctx context.Context, args []string, out, log io.Writer) (err err
 	defer func() { err = errors.Join(err, run.stop()) }()
 	var rows []serveRow
 	for _, l := range chosen {
-		got, err := run.measure(ctx, l, *slow, *swap)
+		got, err := run.measure(ctx, l, *slow, *backfill, *swap)
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.name, err)
 		}
@@ -270,7 +272,7 @@ func (run *serveRun) version(ctx context.Context) (seq uint64, err error) {
 
 // measure finds the rate at which the server is full, and then asks at shares of
 // it.
-func (run *serveRun) measure(ctx context.Context, l load, slow int, swap bool) (rows []serveRow, err error) {
+func (run *serveRun) measure(ctx context.Context, l load, slow, backfill int, swap bool) (rows []serveRow, err error) {
 	fmt.Fprintf(run.log, "bench: %s, as many as can be\n", l.name)
 	full, err := run.closed(ctx, l)
 	if err != nil {
@@ -294,6 +296,17 @@ func (run *serveRun) measure(ctx context.Context, l load, slow int, swap bool) (
 			return nil, err
 		}
 		row.Share, row.When = serveShares[2], "slow"
+		rows = append(rows, row)
+	}
+	if backfill > 0 {
+		fmt.Fprintf(run.log, "bench: %s, %g of %s uploads a second and %d clients with backfill\n", l.name, serveShares[2], short(full), backfill)
+		leave := run.sendBackfill(ctx, l, backfill)
+		row, err := run.open(ctx, l, serveShares[2]*full, run.slice, nil)
+		answered := leave()
+		if err != nil {
+			return nil, err
+		}
+		row.Share, row.When, row.Backfill = serveShares[2], "backfill", answered
 		rows = append(rows, row)
 	}
 	if !swap {
@@ -377,6 +390,39 @@ func (run *serveRun) sendHeader(ctx context.Context, opened func()) {
 			return
 		}
 		_, err = io.WriteString(c, "x")
+	}
+}
+
+// sendBackfill has so many clients send uploads of the backfill class until leave
+// is called, each the next when the one before is answered, or a tenth of a
+// second after it was refused. leave returns how many were answered a second.
+func (run *serveRun) sendBackfill(ctx context.Context, l load, n int) (leave func() (rate float64)) {
+	ctx, cancel := context.WithCancel(ctx)
+	l.path += "?priority=backfill"
+	var (
+		all   sync.WaitGroup
+		done  atomic.Int64
+		start = time.Now()
+	)
+	for range n {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if run.send(ctx, l) == nil {
+					done.Add(int64(l.uploads))
+					continue
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(100 * time.Millisecond):
+				}
+			}
+		})
+	}
+	return func() float64 {
+		took := time.Since(start).Seconds()
+		cancel()
+		all.Wait()
+		return float64(done.Load()) / took
 	}
 }
 
@@ -557,19 +603,22 @@ func (run *serveRun) inside(ctx context.Context, picture []byte, rows []serveRow
 func writeServeTable(w io.Writer, rows []serveRow) error {
 	var cells [][]string
 	for _, r := range rows {
-		inside, swap := "-", "-"
+		inside, backfill, swap := "-", "-", "-"
 		if r.InProcess > 0 {
 			inside = short(r.InProcess)
+		}
+		if r.Backfill > 0 {
+			backfill = short(r.Backfill)
 		}
 		if r.SwapTime > 0 {
 			swap = short(r.SwapTime)
 		}
 		cells = append(cells, []string{
 			r.Load, r.When, fmt.Sprintf("%g", r.Share), short(r.Offered), short(r.Answered), short(r.P50), short(r.P99), short(r.P999),
-			short(r.ServerCPU), short(1e6 / r.ServerCPU), short(r.ClientCPU), inside, swap, fmt.Sprint(r.Refused),
+			short(r.ServerCPU), short(1e6 / r.ServerCPU), short(r.ClientCPU), inside, backfill, swap, fmt.Sprint(r.Refused),
 		})
 	}
-	return writeTable(w, "load\twhen\tshare\toffered/s\tanswered/s\tp50 ms\tp99 ms\tp99.9 ms\tserver us\tper server s\tclient us\tmatch us\tswap s\trefused", cells)
+	return writeTable(w, "load\twhen\tshare\toffered/s\tanswered/s\tp50 ms\tp99 ms\tp99.9 ms\tserver us\tper server s\tclient us\tmatch us\tbackfill/s\tswap s\trefused", cells)
 }
 
 // plotServe draws the latencies of quiet runs against the rate.

@@ -14,7 +14,7 @@ import (
 func TestServe(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "serve.json")
 	var out, log bytes.Buffer
-	args := []string{"serve", "-n", "1000", "-slice", "1s", "-slow", "20", "-size", "128x96", "-json", file, "-svg", file + ".svg"}
+	args := []string{"serve", "-n", "1000", "-slice", "1s", "-slow", "20", "-backfill", "4", "-size", "128x96", "-json", file, "-svg", file + ".svg"}
 	if code := run(context.Background(), args, &out, &log); code != 0 {
 		t.Fatalf("run() = %d, want 0; %s", code, &log)
 	}
@@ -26,12 +26,12 @@ func TestServe(t *testing.T) {
 	if err := json.Unmarshal(text, &got); err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Rows) != 2*(len(serveShares)+2) {
-		t.Errorf("there are %d rows, want %d", len(got.Rows), 2*(len(serveShares)+2))
+	if len(got.Rows) != 2*(len(serveShares)+3) {
+		t.Errorf("there are %d rows, want %d", len(got.Rows), 2*(len(serveShares)+3))
 	}
 	for _, r := range got.Rows {
 		// Near its full rate a server refuses what would wait long.
-		if r.Refused != 0 && r.Share <= 0.25 || r.Answered <= 0 || r.P50 <= 0 || r.P99 < r.P50 || (r.When == "swap") != (r.SwapTime > 0) {
+		if r.Refused != 0 && r.Share <= 0.25 || r.Answered <= 0 || r.P50 <= 0 || r.P99 < r.P50 || (r.When == "swap") != (r.SwapTime > 0) || (r.When == "backfill") != (r.Backfill > 0) {
 			t.Errorf("row %+v", r)
 		}
 	}
