@@ -19,9 +19,9 @@
 // Baseline JPEG, PNG without interlacing and BMP are hashed as their rows are
 // decoded, in memory for some rows. A progressive JPEG takes 3 to 6 bytes a
 // pixel, an interlaced PNG 3, a canvas for animations 5, WebP 2 to 4, and TIFF
-// up to 16. AVIF and HEIC are decoded by [wasmcodec], which takes some tenths of a
-// second for the first file of a process ([Warm] does it before), and 20 to 40 bytes a pixel: in a [Budget] their
-// pixels count three times.
+// up to 16. AVIF and HEIC are decoded by package wasmcodec, which takes some tenths
+// of a second more for the first file of a process ([Warm] does it before), and 20
+// to 40 bytes a pixel: in a [Budget] their pixels count three times.
 //
 // Uploads are hostile: every failure is an [*Error] that says which limit or
 // which defect, nothing panics, and no picture touches the disk or a log.
