@@ -15,15 +15,6 @@ func at[T any](array *T, i uint32) *T {
 	return (*T)(unsafe.Add(unsafe.Pointer(array), uintptr(i)*unsafe.Sizeof(*array)))
 }
 
-//go:noinline
-func fetchGeneric(probes []Probe, t *Table, key uint16) (touched uint32) {
-	offsets := unsafe.SliceData(t.Offsets)
-	for i := range probes {
-		touched ^= *at(offsets, uint32(key^probes[i].Mask))
-	}
-	return touched
-}
-
 func findGeneric(dst []Bucket, probes []Probe, t *Table, key uint16, radius int) int {
 	offsets, column := unsafe.SliceData(t.Offsets), unsafe.SliceData(t.Column)
 	entries := 0

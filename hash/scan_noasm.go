@@ -2,7 +2,18 @@
 
 package hash
 
-func fetch(probes []Probe, t *Table, key uint16) { fetchGeneric(probes, t, key) }
+import "unsafe"
+
+// fetch would do nothing if the compiler saw that nothing uses its result.
+//
+//go:noinline
+func fetch(probes []Probe, t *Table, key uint16) (touched uint32) {
+	offsets := unsafe.SliceData(t.Offsets)
+	for i := range probes {
+		touched ^= *at(offsets, uint32(key^probes[i].Mask))
+	}
+	return touched
+}
 
 func find(dst []Bucket, probes []Probe, t *Table, key uint16, radius int) int {
 	return findGeneric(dst, probes, t, key, radius)
