@@ -17,6 +17,7 @@ import (
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/helper"
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/ledger"
 	"github.com/tidemark-project/tidemark/cmd/tidemark/internal/server"
+	"github.com/tidemark-project/tidemark/hash/media"
 	"github.com/tidemark-project/tidemark/index/store"
 	"github.com/tidemark-project/tidemark/ingest/submission"
 )
@@ -107,6 +108,11 @@ func (c *serveCmd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	go func() {
+		if err := media.Warm(ctx); err != nil && ctx.Err() == nil {
+			conf.Log.Error("a decoder can't be made ready", "error", err)
+		}
+	}()
 	return s.withStore(len(jobs) > 0, func(st *store.Store) error {
 		conf.Store = st
 		var err error
