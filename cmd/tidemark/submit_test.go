@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,8 +36,11 @@ func startIntake(t *testing.T, fail func(n int, w http.ResponseWriter, r *http.R
 	if in.inbox, err = submission.Open(t.TempDir(), nil); err != nil {
 		t.Fatal(err)
 	}
+	var one sync.Mutex // a request at a time, also after one whose connection broke
 	n := 0
 	in.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		one.Lock()
+		defer one.Unlock()
 		n++
 		f, err := submission.ReadForm(r)
 		if err != nil || r.URL.Path != "/v1/submissions" || r.Header.Get("Accept") != "application/json" {
