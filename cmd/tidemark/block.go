@@ -87,7 +87,7 @@ func (s *session) checkBlocks(ctx context.Context, st *store.Store, file *config
 	for _, l := range lists {
 		if err := st.Ordinary(ctx, l.Name, file.Lists[l.Name].ListPolicy); errors.Is(err, store.ErrOrdinary) {
 			warn(err)
-		} else if err != nil {
+		} else if err != nil && !errors.Is(err, store.ErrNoList) {
 			return err
 		}
 		switch err := s.checkGrown(ctx, st, file, l); {

@@ -88,7 +88,8 @@ func brands(file []byte) (all []string) {
 	if len(file) < 12 || string(file[4:8]) != "ftyp" {
 		return nil
 	}
-	end := int(min(uint64(binary.BigEndian.Uint32(file)), uint64(len(file))))
+	// A box may say that it is as long as the file: no sound one has so many brands.
+	end := int(min(uint64(binary.BigEndian.Uint32(file)), uint64(len(file)), 1<<10))
 	for at := 8; at+4 <= end; at += 4 {
 		if at != 12 { // the minor version
 			all = append(all, string(file[at:at+4]))

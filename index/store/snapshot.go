@@ -111,8 +111,9 @@ func (v *Snapshot) Ranges(ctx context.Context, most int) []iter.Seq2[Entry, erro
 				return yield(e, nil), nil
 			})
 			if err == nil {
-				if all := read.Add(n); ended.Add(1) == uint64(len(ranges)) {
-					err = v.whole(all)
+				read.Add(n)
+				if ended.Add(1) == uint64(len(ranges)) {
+					err = v.whole(read.Load())
 				}
 			}
 			if err != nil && err != errEnough {

@@ -49,7 +49,10 @@ func (s *Server) judged(surface string, a match.Answer, of string, start time.Ti
 // enter waits until an upload may be decoded.
 func (s *Server) enter(ctx context.Context, u *upload) (leave func(), err error) {
 	h := s.hashers.Get().(*media.Hasher)
-	info, _ := h.Stat(u.file) // what has no sound header is not decoded
+	info, err := h.Stat(u.file)
+	if err != nil {
+		info = media.Info{} // what has no sound header is not decoded
+	}
 	s.hashers.Put(h)
 	s.metrics.waiting[u.class].Inc()
 	defer s.metrics.waiting[u.class].Dec()
