@@ -283,12 +283,15 @@ func (h *heif) edit(file []byte, b box) {
 // parseTrack reads what describes the first track that is no part of another, as
 // alpha is.
 func (h *heif) parseTrack(file []byte, movie box, l Limits) error {
-	found := false
+	found, parts := false, true
 	boxes(file, movie.from, movie.to, func(track box) bool {
 		if track.kind != "trak" {
 			return true
 		}
 		if of, ok := track.within(file, "tref", "auxl"); ok {
+			if parts = of.to-of.from <= 1<<10 && len(h.edits) <= 1<<10; !parts {
+				return false
+			}
 			for at := of.from; at+4 <= of.to; at += 4 {
 				h.edits = append(h.edits, edit{at, "\xff\xff\xff\xff"}) // a track that isn't there
 			}
@@ -313,6 +316,9 @@ func (h *heif) parseTrack(file []byte, movie box, l Limits) error {
 		h.frames = max(1, int(sizes.number(file, 4)))
 		return true
 	})
+	if !parts {
+		return defect("%s: tracks are said to be parts of more others than any file has", h.codec)
+	}
 	if !found {
 		return defect("%s: the file has no track of pictures, or ends before it", h.codec)
 	}

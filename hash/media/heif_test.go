@@ -11,6 +11,7 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -413,4 +414,27 @@ func FuzzHEIF(f *testing.F) {
 			t.Errorf("%d bytes changed by %d edits", changed, len(h.edits))
 		}
 	})
+}
+
+// TestHEIFLongBoxes gives boxes of brands and of references the length of a large
+// file: what is made of them stays small.
+func TestHEIFLongBoxes(t *testing.T) {
+	const size = 8 << 20
+	box := func(kind string, content []byte) []byte {
+		return append(append(binary.BigEndian.AppendUint32(nil, uint32(8+len(content))), kind...), content...)
+	}
+	brands := append([]byte("avif"), make([]byte, size)...)
+	references := box("moov", box("trak", box("tref", box("auxl", make([]byte, size)))))
+	for name, file := range map[string][]byte{
+		"brands":     box("ftyp", brands),
+		"references": append(box("ftyp", []byte("avis\x00\x00\x00\x00avisavif")), references...),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := new(Hasher).Stat(file)
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; err == nil || got > 1<<20 {
+			t.Errorf("%s: error %v, and %d bytes of memory, want an error and little", name, err, got)
+		}
+	}
 }
