@@ -191,44 +191,31 @@ func wider(was, now watch) bool { return now.canaries && (!was.canaries || now.r
 // Ordinary returns [ErrOrdinary] if a policy has a list match more widely than the
 // list itself says, and entries of it match ordinary pictures so.
 func (s *Store) Ordinary(ctx context.Context, name string, p match.ListPolicy) error {
-	l, err := s.find(name)
+	v, err := s.Snapshot(ctx, name)
 	if err != nil {
 		return err
 	}
-	if err := s.enter(); err != nil {
-		return err
-	}
-	defer s.users.Done()
-	s.mu.RLock()
-	conf := l.state.rec.conf
-	s.mu.RUnlock()
-	if w := watchAs(p.Over(conf.policy())); wider(watchAs(conf.policy()), w) {
-		return s.checkWider(ctx, l, w)
+	defer v.Close()
+	own := v.state.rec.conf.policy()
+	if w := watchAs(p.Over(own)); wider(watchAs(own), w) {
+		return v.ordinary(ctx, w)
 	}
 	return nil
 }
 
-// checkWider returns [ErrOrdinary] if entries of a list match ordinary pictures as
-// it is to be matched.
-func (s *Store) checkWider(ctx context.Context, l *list, w watch) error {
-	st, txn := s.current(l)
-	defer txn.Discard()
+// ordinary returns [ErrOrdinary] if entries match ordinary pictures as the list is
+// to be matched.
+func (v *Snapshot) ordinary(ctx context.Context, w watch) error {
 	var found tells
-	m := newMerge(reader{txn, l.id}, st.runs)
-	o, err := m.start()
-	for ; err == nil && o.id != ""; o, err = m.next(o) {
-		if o.sign != signGone {
-			found.look(w, o.id, o.body)
-		}
-		if err = ctx.Err(); err != nil {
-			break
-		}
-	}
+	err := v.each(ctx, "", "", func(o op) (more bool, err error) {
+		found.look(w, o.id, o.body)
+		return true, nil
+	})
 	if err != nil {
-		return fmt.Errorf("store: list %s: %w", st.rec.conf.Name, err)
+		return v.wrap(err)
 	}
 	if reasons := found.reasons(); len(reasons) > 0 {
-		return fmt.Errorf("%w: list %s: %s", ErrOrdinary, st.rec.conf.Name, reasons[0])
+		return fmt.Errorf("%w: list %s: %s", ErrOrdinary, v.state.rec.conf.Name, reasons[0])
 	}
 	return nil
 }

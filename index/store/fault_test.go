@@ -272,6 +272,13 @@ func TestFullDisk(t *testing.T) {
 	err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=180m")
 	testenv.Require(t, "tmpfs", err == nil, "the right to mount a tmpfs")
 	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	other, err := Open(filepath.Join(dir, "other"), Options{Memory: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
 	s, err := Open(filepath.Join(dir, "store"), Options{Memory: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -327,7 +334,10 @@ func TestFullDisk(t *testing.T) {
 	if err := s.Close(); !errors.Is(err, ErrFull) {
 		t.Errorf("Close on a full disk: error %v, want ErrFull", err)
 	}
-	if _, err := Open(filepath.Join(dir, "store"), Options{Memory: 1}); !errors.Is(err, ErrFull) {
+	if _, err := Open(filepath.Join(dir, "store"), Options{Memory: 1}); !errors.Is(err, ErrLocked) {
+		t.Errorf("Open of a store that could not be closed: error %v, want ErrLocked", err)
+	}
+	if _, err := Open(filepath.Join(dir, "other"), Options{Memory: 1}); !errors.Is(err, ErrFull) {
 		t.Errorf("Open on a full disk: error %v, want ErrFull", err)
 	}
 	moved := t.TempDir()
@@ -341,7 +351,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := Restore(t.Context(), backup, filepath.Join(dir, "restored"), Options{Memory: 1}, "a test"); !errors.Is(err, ErrFull) {
 		t.Errorf("Restore on a full disk: error %v, want ErrFull", err)
 	}
-	if files, err := os.ReadDir(dir); err != nil || len(files) != 1 {
+	if files, err := os.ReadDir(dir); err != nil || len(files) != 2 {
 		t.Errorf("a restore that was refused leaves %v, %v", files, err)
 	}
 }

@@ -102,7 +102,13 @@ func (s *Store) Configure(ctx context.Context, l List) error {
 	if w := s.watch(&l); wider(s.watch(&st.rec.conf), w) {
 		at.write.Lock() // so that nothing comes that is not looked at
 		defer at.write.Unlock()
-		if err := s.checkWider(ctx, at, w); err != nil {
+		v, err := s.Snapshot(ctx, l.Name)
+		if err != nil {
+			return err
+		}
+		err = v.ordinary(ctx, w)
+		v.Close()
+		if err != nil {
 			return err
 		}
 	}

@@ -177,8 +177,8 @@ func (s *Store) named(name string) (*list, error) {
 
 // Close releases the folder. It waits until all snapshots are closed and
 // drafts ended. If the disk is full the database is left as a kill would leave
-// it, of which nothing is lost, the error is [ErrFull], and the process has to end
-// before the folder is opened again.
+// it, of which nothing is lost, the error is [ErrFull], and the folder is released
+// when the process ends.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -192,13 +192,18 @@ func (s *Store) Close() error {
 	s.users.Wait()
 	// To close the database is to write the table in memory.
 	if free, err := freeBytes(s.dir); err == nil && free < uint64(memTableSize(s.mem)) {
-		return errors.Join(fmt.Errorf("%w: %s is not closed", ErrFull, s.dir), s.lock.Close())
+		unclosed.Store(s.lock, nil)
+		return fmt.Errorf("%w: %s is not closed", ErrFull, s.dir)
 	}
 	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
 		return fmt.Errorf("store: %s: %w", s.dir, err)
 	}
 	return nil
 }
+
+// unclosed has the locks of stores that could not be closed: a file that nothing
+// refers to is closed.
+var unclosed sync.Map
 
 // head returns the head file's content at revision rev, with next in the place
 // of the list of its id; a next without a name stands for a list that is gone.
