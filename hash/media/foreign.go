@@ -38,9 +38,10 @@ func (f *Foreign) Fill(dst []byte) {
 }
 
 // Memory returns the most memory that a decoder may have, in bytes: twice what
-// it needs for usual pictures, and no more than WebAssembly can use.
+// it needs for usual pictures, and no more than 2 GiB, with which usual ones of 90
+// megapixels can be decoded.
 func (f *Foreign) Memory() int64 {
-	return min(64<<20+int64(len(f.file))+48*f.heif.width*f.heif.height, 1<<32-1<<16)
+	return min(64<<20+int64(len(f.file))+48*f.heif.width*f.heif.height, 2<<30)
 }
 
 // What libheif calls kinds of pixels.

@@ -128,8 +128,8 @@ type Info struct {
 	Truncated bool
 }
 
-// cost returns what a picture takes of a budget.
-func (info *Info) cost() int64 {
+// Cost returns what decoding the picture takes of a [Budget].
+func (info *Info) Cost() int64 {
 	n := int64(info.Width) * int64(info.Height)
 	if info.Format == "avif" || info.Format == "heic" {
 		n *= 3
@@ -186,7 +186,7 @@ func (h *Hasher) Hash(ctx context.Context, file []byte, f hash.Function) (Pictur
 	if err != nil {
 		return Picture{Info: info}, err
 	}
-	n := info.cost()
+	n := info.Cost()
 	if err := h.Budget.Acquire(ctx, n); err != nil {
 		return Picture{Info: info}, err
 	}
@@ -266,7 +266,7 @@ func (h *Hasher) Decode(ctx context.Context, file []byte) (image.Image, Info, er
 	if err != nil {
 		return nil, info, err
 	}
-	n := info.cost()
+	n := info.Cost()
 	if err := h.Budget.Acquire(ctx, n); err != nil {
 		return nil, info, err
 	}

@@ -56,7 +56,7 @@ func (s *Server) enter(ctx context.Context, u *upload) (leave func(), err error)
 	s.hashers.Put(h)
 	s.metrics.waiting[u.class].Inc()
 	defer s.metrics.waiting[u.class].Dec()
-	return s.gate.enter(ctx, u.class, int64(info.Width)*int64(info.Height))
+	return s.gate.enter(ctx, u.class, info.Cost())
 }
 
 // show returns what of an answer the caller may see. Which entries matched, and
