@@ -101,9 +101,7 @@ func TestEmbedded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(got, []byte(runtime.Version())) {
-		t.Skipf("skipped, for the page's module was built by another Go than %s", runtime.Version())
-	}
+	testenv.Require(t, "same-go", bytes.Contains(got, []byte(runtime.Version())), "the Go that built the page's module, which is not "+runtime.Version())
 	if want := module(t); !bytes.Equal(got, want) {
 		t.Fatalf("the page has a module of sha256 %x, and this one is %x: %s", sha256.Sum256(got), sha256.Sum256(want), remedy)
 	}

@@ -16,15 +16,15 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/tidemark-project/tidemark/internal/testenv"
 )
 
 // written returns how many bytes a process has had written to storage.
 func written(t *testing.T, pid int) int64 {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
-	if err != nil {
-		t.Skipf("skipped, for want of the kernel's account of what a process writes: %v", err)
-	}
+	testenv.Require(t, "proc", err == nil, "the kernel's account of what a process writes")
 	for line := range strings.Lines(string(text)) {
 		var n int64
 		if _, err := fmt.Sscanf(line, "write_bytes: %d", &n); err == nil {
@@ -76,9 +76,7 @@ func filesIn(t *testing.T, dir string) map[string]int64 {
 // shapes and sizes come, without a place for temporary files: nothing that could
 // be an upload. It also looks at the limit of core dumps.
 func TestNoUploadOnDisk(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("skipped, for want of /proc")
-	}
+	testenv.Require(t, "proc", runtime.GOOS == "linux", "/proc")
 	uploads, largest := 30, 4<<20
 	if os.Getenv("TIDEMARK_TEST_LONG") != "" {
 		uploads, largest = 1000, 64<<20

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidemark-project/tidemark/internal/testenv"
 	"github.com/tidemark-project/tidemark/match"
 	"github.com/tidemark-project/tidemark/match/client"
 )
@@ -44,7 +45,7 @@ func smallGroup(t *testing.T, bytes int64) (dir, peak string) {
 		})
 		return dir, filepath.Join(dir, version.peak)
 	}
-	t.Skip("skipped, for want of a control group that may be written: run it as root where /sys/fs/cgroup has the memory controller")
+	testenv.Require(t, "cgroup", false, "a control group that may be written: run it as root where /sys/fs/cgroup has the memory controller")
 	return "", ""
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // known are the words that TIDEMARK_TEST_REQUIRE may hold.
-var known = []string{"conformance", "djpeg", "qemu", "root", "tmpfs", "chromium", "firefox", "node", "jq", "ffmpeg", "nats", "avx2", "avx512", "neon"}
+var known = []string{"conformance", "djpeg", "qemu", "root", "tmpfs", "chromium", "firefox", "node", "jq", "ffmpeg", "nats", "avx2", "avx512", "neon", "proc", "cgroup", "same-go"}
 
 // Require goes on if ok. Otherwise it fails the test if TIDEMARK_TEST_REQUIRE
 // holds word, and skips it, saying what is missing, if not.

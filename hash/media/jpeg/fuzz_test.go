@@ -10,6 +10,8 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"testing"
+
+	"github.com/tidemark-project/tidemark/internal/testenv"
 )
 
 // tolerance is by how much a sample may differ from the standard library's,
@@ -79,9 +81,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		if far := near(&used, file, limits, img); far != "" {
-			if _, err := exec.LookPath("djpeg"); err != nil {
-				t.Skip("no djpeg to ask: " + far)
-			}
+			_, err := exec.LookPath("djpeg")
+			testenv.Require(t, "djpeg", err == nil, "djpeg, to ask it: "+far)
 			if want, ok := djpeg(t, file); !ok || !bytes.Equal(pix, want) {
 				t.Fatalf("%s; and djpeg (%v) gives another picture", far, ok)
 			}

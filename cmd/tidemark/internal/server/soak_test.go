@@ -19,6 +19,7 @@ import (
 
 	"github.com/tidemark-project/tidemark/hash"
 	"github.com/tidemark-project/tidemark/index/store"
+	"github.com/tidemark-project/tidemark/internal/testenv"
 	"github.com/tidemark-project/tidemark/match"
 )
 
@@ -28,9 +29,7 @@ func resident(t *testing.T) int64 {
 	t.Helper()
 	debug.FreeOSMemory()
 	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Skipf("skipped, for want of /proc: %v", err)
-	}
+	testenv.Require(t, "proc", err == nil, "/proc")
 	for line := range strings.Lines(string(text)) {
 		var kb int64
 		if _, err := fmt.Sscanf(line, "RssAnon: %d kB", &kb); err == nil {
