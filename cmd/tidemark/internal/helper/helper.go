@@ -1,7 +1,8 @@
 // Package helper is the page on which people make codes of their own pictures,
 // where the pictures are: plain HTML, a style and small scripts, around the
-// module of cmd/tidemark-wasm and the decoders of hash/media/wasmcodec. The page asks for nothing but its own files, keeps
-// nothing, and sends nothing but a form that its reader can see.
+// module of cmd/tidemark-wasm and the decoders of hash/media/wasmcodec. The page
+// asks for nothing but its own files, keeps nothing, and sends nothing but a form
+// that its reader can see.
 //
 // What it says, whom it names and where its form goes is one YAML file,
 // page/en.yaml by default.
